@@ -1,0 +1,1 @@
+//! y7ke-ledger
