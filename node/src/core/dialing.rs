@@ -1,0 +1,215 @@
+//! Whom to dial, and when again: a table of people with a back-off each.
+//!
+//! ```text
+//!  wanted ──due──▶ dialling ──all failed──▶ waiting ──time, news──▶ wanted
+//!     ▲                └── connected ──▶ (resting: not dialled) ──lost──┘
+//! ```
+//!
+//! While something waits for that person (a request, a message) the pause is 0.5 s doubling to
+//! 4 s; else it doubles up to 5 minutes, with jitter so that a network that comes back is not
+//! stormed by everybody in the same second. News (an address, a network change) ends a pause.
+
+use std::collections::BTreeMap;
+
+use y7ke_crypto::ids::RootId;
+
+/// First pause after a failed dial, ms.
+const FIRST_PAUSE_MS: u64 = 500;
+/// Longest pause while something waits for the person, ms: a friend who comes online has it within seconds.
+const URGENT_PAUSE_MS: u64 = 4_000;
+/// Longest pause otherwise, ms.
+const CALM_PAUSE_MS: u64 = 300_000;
+/// A dial without an answer for this long counts as failed, ms (the transport's own limits are shorter).
+const DIAL_PATIENCE_MS: u64 = 20_000;
+
+/// Where the dialling of one person stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Waiting { until_ms: u64 },
+    Dialling { since_ms: u64 },
+    Connected,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Person {
+    urgent: bool,
+    failures: u32,
+    stage: Stage,
+}
+
+/// The people this node wants to be connected to.
+#[derive(Debug, Default)]
+pub(crate) struct Dialing {
+    people: BTreeMap<RootId, Person>,
+}
+
+impl Dialing {
+    /// This person shall be connected; `urgent` while something waits for them.
+    pub(crate) fn want(&mut self, root: RootId, urgent: bool, now_ms: u64) {
+        let fresh = Person { urgent, failures: 0, stage: Stage::Waiting { until_ms: now_ms } };
+        let person = self.people.entry(root).or_insert(fresh);
+        if urgent && !person.urgent {
+            person.failures = 0;
+            if let Stage::Waiting { until_ms } = &mut person.stage {
+                *until_ms = now_ms;
+            }
+        }
+        person.urgent = urgent;
+    }
+
+    /// This person need not be dialled any more.
+    pub(crate) fn forget(&mut self, root: &RootId) {
+        self.people.remove(root);
+    }
+
+    /// Something new about this person: an address, a network: try at once.
+    pub(crate) fn news(&mut self, root: &RootId, now_ms: u64) {
+        if let Some(person) = self.people.get_mut(root)
+            && let Stage::Waiting { until_ms } = &mut person.stage
+        {
+            person.failures = 0;
+            *until_ms = now_ms;
+        }
+    }
+
+    /// The network changed: everybody who waits is tried at once.
+    pub(crate) fn news_for_all(&mut self, now_ms: u64) {
+        let everybody: Vec<RootId> = self.people.keys().copied().collect();
+        everybody.iter().for_each(|root| self.news(root, now_ms));
+    }
+
+    /// A session with this person stands.
+    pub(crate) fn connected(&mut self, root: &RootId) {
+        if let Some(person) = self.people.get_mut(root) {
+            person.failures = 0;
+            person.stage = Stage::Connected;
+        }
+    }
+
+    /// The last session with this person ended: try again at once, then with pauses.
+    pub(crate) fn lost(&mut self, root: &RootId, now_ms: u64) {
+        if let Some(person) = self.people.get_mut(root) {
+            person.stage = Stage::Waiting { until_ms: now_ms };
+        }
+    }
+
+    /// A dial failed, or there was no address to dial; `jitter` is any random number.
+    pub(crate) fn failed(&mut self, root: &RootId, now_ms: u64, jitter: u64) {
+        if let Some(person) = self.people.get_mut(root)
+            && person.stage != Stage::Connected
+        {
+            let pause = pause_ms(person.failures, person.urgent, jitter);
+            person.failures = person.failures.saturating_add(1);
+            person.stage = Stage::Waiting { until_ms: now_ms + pause };
+        }
+    }
+
+    /// Is this person being dialled?
+    pub(crate) fn is_dialling(&self, root: &RootId) -> bool {
+        self.people.get(root).is_some_and(|person| matches!(person.stage, Stage::Dialling { .. }))
+    }
+
+    /// Takes the people whose time has come; each counts as being dialled from now on.
+    pub(crate) fn take_due(&mut self, now_ms: u64) -> Vec<RootId> {
+        self.people
+            .iter_mut()
+            .filter(|(_, person)| person.wake_ms().is_some_and(|at| at <= now_ms))
+            .map(|(root, person)| {
+                person.stage = Stage::Dialling { since_ms: now_ms };
+                *root
+            })
+            .collect()
+    }
+
+    /// When somebody is due next.
+    pub(crate) fn poll_timeout(&self) -> Option<u64> {
+        self.people.values().filter_map(Person::wake_ms).min()
+    }
+}
+
+impl Person {
+    fn wake_ms(&self) -> Option<u64> {
+        match self.stage {
+            Stage::Waiting { until_ms } => Some(until_ms),
+            Stage::Dialling { since_ms } => Some(since_ms + DIAL_PATIENCE_MS),
+            Stage::Connected => None,
+        }
+    }
+}
+
+/// The pause before the next dial: doubling, capped, and for the calm ones spread by a quarter.
+fn pause_ms(failures: u32, urgent: bool, jitter: u64) -> u64 {
+    let doubled = FIRST_PAUSE_MS << failures.min(16);
+    if urgent {
+        return doubled.min(URGENT_PAUSE_MS);
+    }
+    let pause = doubled.min(CALM_PAUSE_MS);
+    pause - jitter % (pause / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn somebody() -> RootId {
+        RootId::from([7; 32])
+    }
+
+    #[test]
+    fn pauses_double_to_four_seconds_while_something_waits() {
+        let pauses: Vec<u64> = (0..6).map(|failures| pause_ms(failures, true, 99)).collect();
+        assert_eq!(pauses, [500, 1_000, 2_000, 4_000, 4_000, 4_000]);
+    }
+
+    #[test]
+    fn calm_pauses_are_capped_and_spread() {
+        assert_eq!(pause_ms(40, false, 0), CALM_PAUSE_MS);
+        assert!((CALM_PAUSE_MS * 3 / 4..=CALM_PAUSE_MS).contains(&pause_ms(40, false, 12_345_678)));
+    }
+
+    #[test]
+    fn a_person_is_dialled_once_until_the_dial_ends() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), true, 100);
+        assert_eq!(dialing.take_due(100), [somebody()]);
+        assert!(dialing.take_due(200).is_empty());
+        dialing.failed(&somebody(), 200, 0);
+        assert!(dialing.take_due(699).is_empty());
+        assert_eq!(dialing.take_due(700), [somebody()]);
+    }
+
+    #[test]
+    fn a_dial_that_never_answers_is_tried_again() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), false, 0);
+        dialing.take_due(0);
+        assert_eq!(dialing.poll_timeout(), Some(DIAL_PATIENCE_MS));
+        assert_eq!(dialing.take_due(DIAL_PATIENCE_MS), [somebody()]);
+    }
+
+    #[test]
+    fn news_and_new_urgency_end_a_pause() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), false, 0);
+        dialing.take_due(0);
+        (0..8).for_each(|_| dialing.failed(&somebody(), 0, 0));
+        assert!(dialing.take_due(1_000).is_empty());
+        dialing.news(&somebody(), 1_000);
+        assert_eq!(dialing.take_due(1_000), [somebody()]);
+        (0..8).for_each(|_| dialing.failed(&somebody(), 1_000, 0));
+        dialing.want(somebody(), true, 2_000);
+        assert_eq!(dialing.take_due(2_000), [somebody()]);
+    }
+
+    #[test]
+    fn the_connected_rest_and_the_lost_are_due_at_once() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), true, 0);
+        dialing.take_due(0);
+        dialing.connected(&somebody());
+        dialing.failed(&somebody(), 5, 0);
+        assert_eq!(dialing.poll_timeout(), None);
+        dialing.lost(&somebody(), 10);
+        assert_eq!(dialing.take_due(10), [somebody()]);
+    }
+}
