@@ -1,0 +1,90 @@
+//! The command line `y7`: `rpc`, `console`, `log`.
+//!
+//! Exit codes: 0 clean, 2 usage, 3 folder in use, 4 passphrase, 5 not writable, 6 damaged, 7 address in use;
+//! 1 for what the system refused, 101 after a panic.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::options::{Config, Options, UsageError};
+use crate::shell::{Handle, Node, NoticeReader};
+use crate::{console, rpc};
+
+/// Private peer-to-peer messenger, on the command line
+#[derive(Parser)]
+#[command(name = "y7", version, arg_required_else_help = true)]
+struct Line {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Serve JSON-RPC 2.0 on stdin and stdout, a line each
+    Rpc(Options),
+    /// Talk at a terminal
+    Console(Options),
+}
+
+/// The whole program: parses the command line, runs, and says how it ended.
+pub fn main() -> ExitCode {
+    match Line::try_parse() {
+        Ok(line) => run(line),
+        Err(fault) => usage(&fault),
+    }
+}
+
+/// Help and version are answers on stdout; everything else is a usage error on stderr.
+fn usage(fault: &clap::Error) -> ExitCode {
+    match fault.print() {
+        Ok(()) if !fault.use_stderr() => ExitCode::SUCCESS,
+        Ok(()) | Err(_) => ExitCode::from(2),
+    }
+}
+
+fn run(line: Line) -> ExitCode {
+    let ended = match line.what {
+        What::Rpc(options) => with_node(options, |node, notices| {
+            rpc::serve(node, notices, std::io::stdin(), std::io::stdout());
+        }),
+        What::Console(options) => with_node(options, |node, notices| {
+            console::run(node, notices, std::io::stdin().lock(), std::io::stdout());
+        }),
+    };
+    ended.unwrap_or_else(|failure| failure)
+}
+
+fn with_node(options: Options, serve: impl FnOnce(&Handle, NoticeReader)) -> Result<ExitCode, ExitCode> {
+    let config = configure(options)?;
+    prepare_process();
+    let (node, notices) = Node::start(config).map_err(|fault| fail(&fault, fault.exit_code()))?;
+    serve(&node, notices);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn configure(options: Options) -> Result<Config, ExitCode> {
+    options.into_config().map_err(|fault: UsageError| fail(&fault, 2))
+}
+
+/// One line on stderr, whatever the log's filter.
+#[allow(clippy::print_stderr, reason = "the contract: one line on stderr, then the exit code")]
+fn fail(fault: &dyn std::error::Error, code: u8) -> ExitCode {
+    eprintln!("y7: {fault}");
+    ExitCode::from(code)
+}
+
+/// Logs to stderr, no core dumps, and nothing that we create readable by others.
+pub fn prepare_process() {
+    log_to_stderr();
+    crate::home::harden();
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("Y7KE_LOG")
+        .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("warn"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr);
+    if subscriber.try_init().is_err() {
+        tracing::debug!("logs are set up already");
+    }
+}

@@ -1,0 +1,29 @@
+//! Snapshot reads for the desktop's paged model.
+
+use crate::api::{ApiError, Conversation, MessageView};
+
+/// Synchronous reads of the newest durable snapshot, without asking the core.
+#[derive(Clone, Debug)]
+pub struct Views {}
+
+impl Views {
+    /// How many messages a conversation shows; positions are `0..count`, oldest first.
+    pub fn count(&self, of: &Conversation) -> Result<usize, ApiError> {
+        todo!("{of:?}")
+    }
+
+    /// The messages at positions `from..from + count`, fewer at the end.
+    pub fn page(&self, of: &Conversation, from: usize, count: usize) -> Result<Vec<MessageView>, ApiError> {
+        todo!("{of:?} {from} {count}")
+    }
+
+    /// Ids of all messages of a conversation in display order: the model's index.
+    pub fn index(&self, of: &Conversation) -> Result<Vec<String>, ApiError> {
+        todo!("{of:?}")
+    }
+
+    /// One message by its id.
+    pub fn message(&self, of: &Conversation, message_id: &str) -> Result<Option<MessageView>, ApiError> {
+        todo!("{of:?} {message_id}")
+    }
+}
