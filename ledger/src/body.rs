@@ -1,0 +1,384 @@
+//! What an event says: one enum, one codec.
+//!
+//! ```text
+//! body   kind u8 · fields of that kind in fixed order, nothing behind them
+//!
+//! open          1 opening   2 join   3 rekey   4 prekey   5 profile   6 revoke   7 cut   8 fork notice
+//! conversation  32 text     33 read
+//! account       64 request out   65 request in   66 request state   67 contact name   68 block
+//!               69 unblock       70 contact log  71 setting
+//! ```
+//!
+//! Invariants
+//! * The kind fixes the class (E2): a known kind in the other class does not decode.
+//! * An unknown kind decodes to [`Body::Unknown`]: stored, no effect (E4).
+//! * Decoding is exact: what decodes encodes to the same bytes again.
+//! * `Debug` names the kind and never a word of what a person wrote.
+
+mod account;
+#[doc(hidden)]
+pub mod fuzz;
+mod read;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::fmt;
+
+use y7ke_crypto::bundle::SignedPrekey;
+use y7ke_crypto::cert::CertChain;
+use y7ke_crypto::codec::{DecodeError, Reader, Wire, Writer};
+use y7ke_crypto::epoch::Rekey;
+use y7ke_crypto::event::Class;
+use y7ke_crypto::ids::{DeviceId, EventId, LogId, RequestId, RootId};
+use y7ke_crypto::request::Opening;
+use y7ke_crypto::sign::Signed;
+
+pub use account::{RequestAnswer, RequestIn, RequestOut};
+pub use read::{ReadMark, ReadMarks};
+pub use text::{MAX_GREETING_CHARS, MAX_NAME_CHARS, MAX_TEXT_BYTES};
+
+/// Longest body in bytes: the largest text with its frame, below the largest padding bucket (E6, 68 KiB).
+pub const MAX_BODY_BYTES: usize = 68 * 1024 - 4;
+
+/// What an event says.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Body {
+    /// First event of a conversation: the accepted request and both certificate chains (C2).
+    Opening(Box<Opening>),
+    /// First event of a device in a log: its certificates up to the root (V1).
+    Join {
+        /// Device certificate and its issuers.
+        chain: CertChain,
+    },
+    /// A new epoch (K1).
+    Rekey(Rekey),
+    /// A new prekey of the author (K4).
+    Prekey(Box<Signed<SignedPrekey>>),
+    /// The public name of the identity; empty takes it away.
+    Profile {
+        /// At most 64 characters.
+        name: String,
+    },
+    /// A device of this identity is out (V3).
+    Revoke {
+        /// The device.
+        device: DeviceId,
+    },
+    /// In a shared log: the causal past of this event is what stays of a revoked device (V3).
+    Cut {
+        /// The device.
+        device: DeviceId,
+    },
+    /// This author has seen a device write two events with one number (F4).
+    ForkNotice {
+        /// The forked device.
+        device: DeviceId,
+        /// The number that was used twice.
+        seq: u64,
+    },
+    /// A message.
+    Text {
+        /// At most 65,536 bytes.
+        text: String,
+        /// The message it answers.
+        reply_to: Option<EventId>,
+    },
+    /// The author's account has read these events of others.
+    Read {
+        /// Greatest number read, per author device.
+        marks: ReadMarks,
+    },
+    /// I ask somebody to be a contact.
+    RequestOut(RequestOut),
+    /// Somebody asks me.
+    RequestIn(RequestIn),
+    /// A request was answered or ended.
+    RequestState {
+        /// The request.
+        req_id: RequestId,
+        /// Its new state.
+        state: RequestAnswer,
+    },
+    /// My own name for a person; empty takes it away.
+    ContactName {
+        /// The person.
+        root: RootId,
+        /// At most 64 characters.
+        name: String,
+    },
+    /// I want nothing from this person (C4).
+    Block {
+        /// The person.
+        root: RootId,
+    },
+    /// The block is undone.
+    Unblock {
+        /// The person.
+        root: RootId,
+    },
+    /// A conversation with this person exists.
+    ContactLog {
+        /// The person.
+        root: RootId,
+        /// The conversation.
+        log: LogId,
+        /// The request that it came from.
+        req_id: RequestId,
+    },
+    /// A setting that my devices share.
+    Setting {
+        /// At most 64 bytes.
+        key: String,
+        /// At most 4,096 bytes.
+        value: String,
+    },
+    /// Not known to this version: stored, no effect (E4).
+    Unknown(u8),
+}
+
+/// Number of a kind of body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "each is the body of the same name")]
+pub enum Kind {
+    Opening = 1,
+    Join = 2,
+    Rekey = 3,
+    Prekey = 4,
+    Profile = 5,
+    Revoke = 6,
+    Cut = 7,
+    ForkNotice = 8,
+    Text = 32,
+    Read = 33,
+    RequestOut = 64,
+    RequestIn = 65,
+    RequestState = 66,
+    ContactName = 67,
+    Block = 68,
+    Unblock = 69,
+    ContactLog = 70,
+    Setting = 71,
+}
+
+impl Kind {
+    /// All kinds, ascending.
+    pub const ALL: [Self; 18] = [
+        Self::Opening,
+        Self::Join,
+        Self::Rekey,
+        Self::Prekey,
+        Self::Profile,
+        Self::Revoke,
+        Self::Cut,
+        Self::ForkNotice,
+        Self::Text,
+        Self::Read,
+        Self::RequestOut,
+        Self::RequestIn,
+        Self::RequestState,
+        Self::ContactName,
+        Self::Block,
+        Self::Unblock,
+        Self::ContactLog,
+        Self::Setting,
+    ];
+
+    /// The kind with this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+
+    /// The number on the wire.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The class that events of this kind have (E2).
+    pub const fn class(self) -> Class {
+        if self.number() < Self::Text.number() { Class::Open } else { Class::Sealed }
+    }
+
+    /// Its name, as the log tools print it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Opening => "opening",
+            Self::Join => "join",
+            Self::Rekey => "rekey",
+            Self::Prekey => "prekey",
+            Self::Profile => "profile",
+            Self::Revoke => "revoke",
+            Self::Cut => "cut",
+            Self::ForkNotice => "fork_notice",
+            Self::Text => "text",
+            Self::Read => "read",
+            Self::RequestOut => "request_out",
+            Self::RequestIn => "request_in",
+            Self::RequestState => "request_state",
+            Self::ContactName => "contact_name",
+            Self::Block => "block",
+            Self::Unblock => "unblock",
+            Self::ContactLog => "contact_log",
+            Self::Setting => "setting",
+        }
+    }
+}
+
+/// Why bytes are no body. The author's fault; the event stays and has no effect (E4).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// A field is short, too long or of a forbidden value.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The kind belongs into the other class.
+    #[error("a body of kind {} stands in an event of the wrong class", .0.name())]
+    WrongClass(Kind),
+}
+
+impl Body {
+    /// The body's bytes, before sealing and padding.
+    ///
+    /// Fields over their cap are the caller's bug and make bytes that nobody decodes; [`Body::check`] tells.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.u8(self.number());
+        self.write_fields(&mut out);
+        out.finish()
+    }
+
+    /// Decodes the body of an event of `class`.
+    pub fn decode(class: Class, bytes: &[u8]) -> Result<Self, BodyFault> {
+        let mut input = Reader::new(bytes);
+        let number = input.u8("body kind")?;
+        let Some(kind) = Kind::from_number(number) else { return Ok(Self::Unknown(number)) };
+        if kind.class() != class {
+            return Err(BodyFault::WrongClass(kind));
+        }
+        let body = Self::read_fields(kind, &mut input)?;
+        input.finish("body")?;
+        Ok(body)
+    }
+
+    /// Whether this body decodes again: every field is within its cap. For what a person typed.
+    pub fn check(&self) -> Result<(), BodyFault> {
+        let class = self.class().unwrap_or(Class::Sealed);
+        Self::decode(class, &self.to_bytes()).map(drop)
+    }
+
+    /// The kind, unless unknown.
+    pub const fn kind(&self) -> Option<Kind> {
+        Some(match self {
+            Self::Opening(_) => Kind::Opening,
+            Self::Join { .. } => Kind::Join,
+            Self::Rekey(_) => Kind::Rekey,
+            Self::Prekey(_) => Kind::Prekey,
+            Self::Profile { .. } => Kind::Profile,
+            Self::Revoke { .. } => Kind::Revoke,
+            Self::Cut { .. } => Kind::Cut,
+            Self::ForkNotice { .. } => Kind::ForkNotice,
+            Self::Text { .. } => Kind::Text,
+            Self::Read { .. } => Kind::Read,
+            Self::RequestOut(_) => Kind::RequestOut,
+            Self::RequestIn(_) => Kind::RequestIn,
+            Self::RequestState { .. } => Kind::RequestState,
+            Self::ContactName { .. } => Kind::ContactName,
+            Self::Block { .. } => Kind::Block,
+            Self::Unblock { .. } => Kind::Unblock,
+            Self::ContactLog { .. } => Kind::ContactLog,
+            Self::Setting { .. } => Kind::Setting,
+            Self::Unknown(_) => return None,
+        })
+    }
+
+    /// The class that its event must have (E2), unless the kind is unknown.
+    pub fn class(&self) -> Option<Class> {
+        self.kind().map(Kind::class)
+    }
+
+    fn number(&self) -> u8 {
+        match self {
+            Self::Unknown(number) => *number,
+            known => known.kind().map_or(0, Kind::number),
+        }
+    }
+
+    fn write_fields(&self, out: &mut Writer) {
+        match self {
+            Self::Opening(opening) => opening.write(out),
+            Self::Join { chain } => chain.write(out),
+            Self::Rekey(rekey) => rekey.write(out),
+            Self::Prekey(prekey) => prekey.write(out),
+            Self::Profile { name } => text::write(out, name),
+            Self::Revoke { device } | Self::Cut { device } => device.write(out),
+            Self::ForkNotice { device, seq } => {
+                device.write(out);
+                out.u64(*seq);
+            }
+            Self::Text { text, reply_to } => {
+                text::write(out, text);
+                text::write_reply(out, reply_to.as_ref());
+            }
+            Self::Read { marks } => marks.write(out),
+            Self::RequestOut(request) => request.write(out),
+            Self::RequestIn(request) => request.write(out),
+            Self::RequestState { req_id, state } => {
+                req_id.write(out);
+                state.write(out);
+            }
+            Self::ContactName { root, name } => {
+                root.write(out);
+                text::write(out, name);
+            }
+            Self::Block { root } | Self::Unblock { root } => root.write(out),
+            Self::ContactLog { root, log, req_id } => {
+                root.write(out);
+                log.write(out);
+                req_id.write(out);
+            }
+            Self::Setting { key, value } => {
+                text::write(out, key);
+                text::write(out, value);
+            }
+            Self::Unknown(_) => {}
+        }
+    }
+
+    fn read_fields(kind: Kind, input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match kind {
+            Kind::Opening => Self::Opening(Box::new(Opening::read(input)?)),
+            Kind::Join => Self::Join { chain: CertChain::read(input)? },
+            Kind::Rekey => Self::Rekey(Rekey::read(input)?),
+            Kind::Prekey => Self::Prekey(Box::new(Signed::read(input)?)),
+            Kind::Profile => Self::Profile { name: text::read_name(input)? },
+            Kind::Revoke => Self::Revoke { device: DeviceId::read(input)? },
+            Kind::Cut => Self::Cut { device: DeviceId::read(input)? },
+            Kind::ForkNotice => Self::ForkNotice { device: DeviceId::read(input)?, seq: input.u64("forked seq")? },
+            Kind::Text => Self::Text { text: text::read_message(input)?, reply_to: text::read_reply(input)? },
+            Kind::Read => Self::Read { marks: ReadMarks::read(input)? },
+            Kind::RequestOut => Self::RequestOut(RequestOut::read(input)?),
+            Kind::RequestIn => Self::RequestIn(RequestIn::read(input)?),
+            Kind::RequestState => {
+                Self::RequestState { req_id: RequestId::read(input)?, state: RequestAnswer::read(input)? }
+            }
+            Kind::ContactName => Self::ContactName { root: RootId::read(input)?, name: text::read_name(input)? },
+            Kind::Block => Self::Block { root: RootId::read(input)? },
+            Kind::Unblock => Self::Unblock { root: RootId::read(input)? },
+            Kind::ContactLog => Self::ContactLog {
+                root: RootId::read(input)?,
+                log: LogId::read(input)?,
+                req_id: RequestId::read(input)?,
+            },
+            Kind::Setting => Self::Setting { key: text::read_key(input)?, value: text::read_value(input)? },
+        })
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            Some(kind) => write!(f, "Body({}, …)", kind.name()),
+            None => write!(f, "Body(unknown {})", self.number()),
+        }
+    }
+}

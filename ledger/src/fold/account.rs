@@ -1,0 +1,137 @@
+//! The account log: requests, conversations, names, blocks, settings. Contact states are joined when read.
+//!
+//! ```text
+//! Requests       direction u8 · req_id → root 32 · created u64 · expires u64 · name · greeting · hints
+//! RequestBytes   req_id → bundle · core          RequestStates  req_id → answer u8
+//! ContactLogs    root · req_id → log 32          Blocks         root → 0 | 1
+//! ContactNames   root → UTF-8                    Settings       key → UTF-8          (all are registers)
+//! ```
+
+use y7ke_crypto::codec::{DecodeError, Reader, Wire, Writer};
+use y7ke_crypto::ids::{RequestId, RootId};
+
+use super::{Change, EventMeta, key, register};
+use crate::body::{Body, RequestIn, RequestOut};
+use crate::rows::{RowsMut, Table};
+
+/// Whose request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Direction {
+    /// Somebody else's.
+    In = 0,
+    /// Mine.
+    Out = 1,
+}
+
+/// What a request says, as a row.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct RequestFacts {
+    pub(crate) root: RootId,
+    pub(crate) created: u64,
+    pub(crate) expires: u64,
+    pub(crate) name: String,
+    pub(crate) greeting: String,
+    pub(crate) hints: Vec<String>,
+}
+
+pub(super) fn apply<R: RowsMut>(rows: &mut R, meta: &EventMeta, body: &Body) -> Result<Option<Change>, R::Error> {
+    let mut set = |table, name: &[u8], content: &[u8]| {
+        register::set(rows, table, &key::named(&meta.log, name), meta, content)
+    };
+    Ok(match body {
+        Body::RequestOut(request) => request_out(rows, meta, request)?,
+        Body::RequestIn(request) => request_in(rows, meta, request)?,
+        Body::RequestState { req_id, state } => {
+            set(Table::RequestStates, req_id.as_bytes(), &state.to_bytes())?.then_some(Change::Request(*req_id))
+        }
+        Body::ContactLog { root, log, req_id } => {
+            let name = key::join(&[root.as_bytes(), req_id.as_bytes()]);
+            set(Table::ContactLogs, &name, log.as_bytes())?.then_some(Change::Contact(*root))
+        }
+        Body::ContactName { root, name } => {
+            set(Table::ContactNames, root.as_bytes(), name.as_bytes())?.then_some(Change::Contact(*root))
+        }
+        Body::Block { root } => set(Table::Blocks, root.as_bytes(), &[1])?.then_some(Change::Contact(*root)),
+        Body::Unblock { root } => set(Table::Blocks, root.as_bytes(), &[0])?.then_some(Change::Contact(*root)),
+        Body::Setting { key, value } => {
+            set(Table::Settings, key.as_bytes(), value.as_bytes())?.then(|| Change::Setting(key.clone()))
+        }
+        _ => None,
+    })
+}
+
+fn request_out<R: RowsMut>(
+    rows: &mut R,
+    meta: &EventMeta,
+    request: &RequestOut,
+) -> Result<Option<Change>, R::Error> {
+    let facts = RequestFacts {
+        root: request.to_root,
+        created: request.created,
+        expires: request.expires,
+        name: String::new(),
+        greeting: request.greeting.clone(),
+        hints: request.hints.clone(),
+    };
+    put_facts(rows, meta, Direction::Out, &request.req_id, &facts)
+}
+
+fn request_in<R: RowsMut>(rows: &mut R, meta: &EventMeta, request: &RequestIn) -> Result<Option<Change>, R::Error> {
+    let facts = RequestFacts {
+        root: request.from_root,
+        created: request.created,
+        expires: request.expires,
+        name: request.name.clone(),
+        greeting: request.greeting.clone(),
+        hints: Vec::new(),
+    };
+    let mut bytes = Writer::new();
+    bytes.var(&request.bundle);
+    bytes.var(&request.core);
+    let key = key::named(&meta.log, request.req_id.as_bytes());
+    register::set(rows, Table::RequestBytes, &key, meta, &bytes.finish())?;
+    put_facts(rows, meta, Direction::In, &request.req_id, &facts)
+}
+
+fn put_facts<R: RowsMut>(
+    rows: &mut R,
+    meta: &EventMeta,
+    direction: Direction,
+    req_id: &RequestId,
+    facts: &RequestFacts,
+) -> Result<Option<Change>, R::Error> {
+    let key = key::join(&[meta.log.as_bytes(), &[direction as u8], req_id.as_bytes()]);
+    let new = register::set(rows, Table::Requests, &key, meta, &facts.to_bytes())?;
+    Ok(new.then_some(Change::Request(*req_id)))
+}
+
+impl Wire for RequestFacts {
+    fn write(&self, out: &mut Writer) {
+        self.root.write(out);
+        out.u64(self.created);
+        out.u64(self.expires);
+        out.var(self.name.as_bytes());
+        out.var(self.greeting.as_bytes());
+        out.u8(u8::try_from(self.hints.len()).unwrap_or(u8::MAX));
+        self.hints.iter().for_each(|hint| out.var(hint.as_bytes()));
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            root: RootId::read(input)?,
+            created: input.u64("created")?,
+            expires: input.u64("expires")?,
+            name: words(input)?,
+            greeting: words(input)?,
+            hints: (0..input.u8("address hints")?).map(|_| words(input)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn words(input: &mut Reader<'_>) -> Result<String, DecodeError> {
+    /// Longest words of a request row in bytes: a greeting.
+    const CAP: usize = 4_096;
+    let bytes = input.var(CAP, "request row")?;
+    std::str::from_utf8(bytes).map(str::to_owned).or(Err(DecodeError::bad_value("request row")))
+}

@@ -1,0 +1,139 @@
+//! A conversation: who is in it, its messages in order, what was read.
+//!
+//! ```text
+//! Openings    hlc · device · id → requester root 32 · requester device 32 · opener root 32 · req_id 32
+//! Members     device → root 32                    (register)
+//! Messages    hlc · device · id → seq u64 · reply
+//! MessageAt   id → hlc u64 BE · device 32         Authored  device · seq · id → hlc u64 BE
+//! Reads       reader root · device → seq u64 BE   (the greatest stays)
+//! ```
+
+use y7ke_crypto::codec::{DecodeError, Reader, Wire, Writer};
+use y7ke_crypto::ids::{DeviceId, EventId, RequestId, RootId};
+use y7ke_crypto::request::Opening;
+
+use super::{Change, EventMeta, key, register};
+use crate::body::{Body, ReadMarks};
+use crate::rows::{BrokenRow, RowsMut, Table};
+
+/// Who asked and who opened, as a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpeningRow {
+    pub(crate) requester: RootId,
+    pub(crate) requester_device: DeviceId,
+    pub(crate) opener: RootId,
+    pub(crate) req_id: RequestId,
+}
+
+/// A message without its text, as a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MessageFacts {
+    pub(crate) seq: u64,
+    pub(crate) reply_to: Option<EventId>,
+}
+
+pub(super) fn apply<R: RowsMut>(rows: &mut R, meta: &EventMeta, body: &Body) -> Result<Option<Change>, R::Error> {
+    match body {
+        Body::Opening(opening) => open(rows, meta, opening),
+        Body::Join { .. } => {
+            Ok(member(rows, meta, &meta.device, &meta.root)?.then_some(Change::Device(meta.device)))
+        }
+        Body::Text { reply_to, .. } => message(rows, meta, reply_to.as_ref()),
+        Body::Read { marks } => read(rows, meta, marks),
+        Body::Cut { device } => {
+            let key = key::named(&meta.log, device.as_bytes());
+            Ok(register::set(rows, Table::Revoked, &key, meta, &[])?.then_some(Change::Revoked(*device)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn open<R: RowsMut>(rows: &mut R, meta: &EventMeta, opening: &Opening) -> Result<Option<Change>, R::Error> {
+    let core = opening.core.claim();
+    let row = OpeningRow {
+        requester: core.from_root,
+        requester_device: core.from_device,
+        opener: meta.root,
+        req_id: core.req_id,
+    };
+    let key = key::in_order(&meta.log, meta.hlc, &meta.device, &meta.id);
+    if rows.get(Table::Openings, &key)?.is_some() {
+        return Ok(None);
+    }
+    rows.put(Table::Openings, &key, &row.to_bytes())?;
+    member(rows, meta, &meta.device, &meta.root)?;
+    member(rows, meta, &row.requester_device, &row.requester)?;
+    Ok(Some(Change::Opened))
+}
+
+fn member<R: RowsMut>(rows: &mut R, meta: &EventMeta, device: &DeviceId, root: &RootId) -> Result<bool, R::Error> {
+    register::set(rows, Table::Members, &key::named(&meta.log, device.as_bytes()), meta, root.as_bytes())
+}
+
+fn message<R: RowsMut>(
+    rows: &mut R,
+    meta: &EventMeta,
+    reply_to: Option<&EventId>,
+) -> Result<Option<Change>, R::Error> {
+    let key = key::in_order(&meta.log, meta.hlc, &meta.device, &meta.id);
+    if rows.get(Table::Messages, &key)?.is_some() {
+        return Ok(None);
+    }
+    let facts = MessageFacts { seq: meta.seq, reply_to: reply_to.copied() };
+    rows.put(Table::Messages, &key, &facts.to_bytes())?;
+    let at = key::join(&[&meta.hlc.to_be_bytes(), meta.device.as_bytes()]);
+    rows.put(Table::MessageAt, &key::named(&meta.log, meta.id.as_bytes()), &at)?;
+    let mut authored = key::numbered(&meta.log, &meta.device, meta.seq);
+    authored.extend_from_slice(meta.id.as_bytes());
+    rows.put(Table::Authored, &authored, &meta.hlc.to_be_bytes())?;
+    Ok(Some(Change::Message(meta.id)))
+}
+
+fn read<R: RowsMut>(rows: &mut R, meta: &EventMeta, marks: &ReadMarks) -> Result<Option<Change>, R::Error> {
+    let mut moved = false;
+    for mark in marks.iter() {
+        let key = key::join(&[meta.log.as_bytes(), meta.root.as_bytes(), mark.device.as_bytes()]);
+        moved |= raise(rows, Table::Reads, &key, mark.seq)?;
+    }
+    Ok(moved.then_some(Change::Read(meta.root)))
+}
+
+/// Raises the number at `key` to `seq`; says whether it moved.
+pub(crate) fn raise<R: RowsMut>(rows: &mut R, table: Table, key: &[u8], seq: u64) -> Result<bool, R::Error> {
+    if let Some(held) = rows.get(table, key)? {
+        if key::number_at(&held, 0).ok_or(BrokenRow(table))? >= seq {
+            return Ok(false);
+        }
+    }
+    rows.put(table, key, &seq.to_be_bytes())?;
+    Ok(true)
+}
+
+impl Wire for OpeningRow {
+    fn write(&self, out: &mut Writer) {
+        self.requester.write(out);
+        self.requester_device.write(out);
+        self.opener.write(out);
+        self.req_id.write(out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            requester: RootId::read(input)?,
+            requester_device: DeviceId::read(input)?,
+            opener: RootId::read(input)?,
+            req_id: RequestId::read(input)?,
+        })
+    }
+}
+
+impl Wire for MessageFacts {
+    fn write(&self, out: &mut Writer) {
+        out.u64(self.seq);
+        crate::body::write_reply(out, self.reply_to.as_ref());
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { seq: input.u64("seq")?, reply_to: crate::body::read_reply(input)? })
+    }
+}

@@ -1,0 +1,1 @@
+//! How far a message came: a pure function of what others said (S3).
