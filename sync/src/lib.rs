@@ -1,1 +1,24 @@
-//! y7ke-sync
+//! The reconciliation protocol of y7ke as a pure state machine: one [`Session`] per connected device.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod fault;
+pub mod limits;
+mod note;
+mod proof;
+mod session;
+mod surface;
+mod window;
+
+pub use fault::{Bye, Close, Fault, Misuse};
+pub use note::{BUNDLE_CAP, Note, REQUEST_CAP, RefusalReason};
+pub use proof::SessionProof;
+pub use session::{Config, Session};
+pub use surface::{Heads, Input, Item, Lane, Name, Outcome, Output, Parcel, Position, ReadId, Stage, Ticket, Want};
+pub use y7ke_crypto::cert::{CertChain, Proven};
+
+/// A session proof that our own key signed.
+pub type SignedProof = y7ke_crypto::sign::Verified<SessionProof>;
+
+/// The version of the session protocol.
+pub const VERSION: u16 = 1;

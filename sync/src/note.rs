@@ -1,0 +1,121 @@
+//! Notes: what two proven devices may say to each other before they are contacts.
+//!
+//! ```text
+//! note            kind u8 · body                      handshake lane, ≤ 64 KiB
+//!   16 want-bundle        root 32
+//!   17 bundle             var ≤ 60 KiB                an encoded Bundle of crypto; the owner verifies it
+//!   18 request            var ≤ 24 KiB                an encoded SealedRequest of crypto
+//!   19 request-received   req_id 32
+//!   20 request-refused    req_id 32 · reason u8
+//! ```
+//!
+//! The session carries notes and looks into none: rate limits (requests per hour) are the owner's.
+
+use y7ke_crypto::codec::{DecodeError, Reader, Wire, Writer};
+use y7ke_crypto::ids::{RequestId, RootId};
+
+/// An encoded bundle, in bytes: 16 devices with an X-Wing prekey (1.2 KiB) and a chain of four links
+/// each come to about 40 KiB; the rest of a stranger's frame is head-room.
+pub const BUNDLE_CAP: usize = 60 * 1_024;
+
+/// An encoded sealed request, in bytes (C1).
+pub const REQUEST_CAP: usize = 24 * 1_024;
+
+/// One note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// "Give me the bundle of this person": asked of one of the person's devices.
+    WantBundle(RootId),
+    /// The answer.
+    Bundle(Vec<u8>),
+    /// A sealed contact request.
+    Request(Vec<u8>),
+    /// It is stored durably; it need not be sent to this device again.
+    RequestReceived(RequestId),
+    /// It will never be taken.
+    RequestRefused {
+        /// Which.
+        req_id: RequestId,
+        /// Why.
+        reason: RefusalReason,
+    },
+}
+
+/// Why a request is not taken. Says nothing about what a person decided: a rejection is silent (C4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// It does not open, parse or verify.
+    Malformed,
+    /// Too late, or from the future.
+    Expired,
+    /// Sealed to a bundle that is no longer the newest: ask for it again.
+    StaleBundle,
+    /// Meant for somebody else.
+    WrongAddressee,
+    /// Too many; try later.
+    Busy,
+}
+
+impl RefusalReason {
+    const ALL: [Self; 5] =
+        [Self::Malformed, Self::Expired, Self::StaleBundle, Self::WrongAddressee, Self::Busy];
+
+    fn code(self) -> u8 {
+        match self {
+            Self::Malformed => 0,
+            Self::Expired => 1,
+            Self::StaleBundle => 2,
+            Self::WrongAddressee => 3,
+            Self::Busy => 4,
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let code = from.u8()?;
+        Self::ALL.into_iter().find(|reason| reason.code() == code).ok_or(from.bad())
+    }
+}
+
+/// Kinds on the wire; below 16 are the session's own handshake frames.
+const WANT_BUNDLE: u8 = 16;
+const BUNDLE: u8 = 17;
+const REQUEST: u8 = 18;
+const REQUEST_RECEIVED: u8 = 19;
+const REQUEST_REFUSED: u8 = 20;
+
+impl Note {
+    /// Whether its bytes are within their cap.
+    pub fn fits(&self) -> bool {
+        match self {
+            Self::Bundle(bytes) => bytes.len() <= BUNDLE_CAP,
+            Self::Request(bytes) => bytes.len() <= REQUEST_CAP,
+            Self::WantBundle(_) | Self::RequestReceived(_) | Self::RequestRefused { .. } => true,
+        }
+    }
+}
+
+impl Wire for Note {
+    const WHAT: &'static str = "note";
+    const CAP: usize = 1 + 4 + BUNDLE_CAP;
+
+    fn write(&self, to: &mut Writer) {
+        match self {
+            Self::WantBundle(root) => to.u8(WANT_BUNDLE).put(root),
+            Self::Bundle(bytes) => to.u8(BUNDLE).var(bytes),
+            Self::Request(bytes) => to.u8(REQUEST).var(bytes),
+            Self::RequestReceived(req_id) => to.u8(REQUEST_RECEIVED).put(req_id),
+            Self::RequestRefused { req_id, reason } => to.u8(REQUEST_REFUSED).put(req_id).u8(reason.code()),
+        };
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match from.u8()? {
+            WANT_BUNDLE => Self::WantBundle(from.get()?),
+            BUNDLE => Self::Bundle(from.var(BUNDLE_CAP)?.to_vec()),
+            REQUEST => Self::Request(from.var(REQUEST_CAP)?.to_vec()),
+            REQUEST_RECEIVED => Self::RequestReceived(from.get()?),
+            REQUEST_REFUSED => Self::RequestRefused { req_id: from.get()?, reason: RefusalReason::read(from)? },
+            _ => return Err(from.bad()),
+        })
+    }
+}
