@@ -21,25 +21,23 @@ pub mod fuzz;
 mod read;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 
 use std::fmt;
 
 use y7ke_crypto::bundle::SignedPrekey;
 use y7ke_crypto::cert::CertChain;
-use y7ke_crypto::codec::{DecodeError, Reader, Wire, Writer};
+use y7ke_crypto::codec::{DecodeError, Reader, Writer};
 use y7ke_crypto::epoch::Rekey;
 use y7ke_crypto::event::Class;
 use y7ke_crypto::ids::{DeviceId, EventId, LogId, RequestId, RootId};
 use y7ke_crypto::request::Opening;
-use y7ke_crypto::sign::Signed;
+use y7ke_crypto::text::Name;
 
 pub use account::{RequestAnswer, RequestIn, RequestOut};
 pub use read::{ReadMark, ReadMarks};
-pub use text::{MAX_GREETING_CHARS, MAX_NAME_CHARS, MAX_TEXT_BYTES};
-
-/// Longest body in bytes: the largest text with its frame, below the largest padding bucket (E6, 68 KiB).
-pub const MAX_BODY_BYTES: usize = 68 * 1024 - 4;
+pub use account::{MAX_HINTS, MAX_REQUEST_BUNDLE_BYTES, MAX_REQUEST_CORE_BYTES};
+pub use text::*;
 
 /// What an event says.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,11 +52,11 @@ pub enum Body {
     /// A new epoch (K1).
     Rekey(Rekey),
     /// A new prekey of the author (K4).
-    Prekey(Box<Signed<SignedPrekey>>),
+    Prekey(Box<SignedPrekey>),
     /// The public name of the identity; empty takes it away.
     Profile {
-        /// At most 64 characters.
-        name: String,
+        /// At most 64 characters, one line.
+        name: Name,
     },
     /// A device of this identity is out (V3).
     Revoke {
@@ -104,8 +102,8 @@ pub enum Body {
     ContactName {
         /// The person.
         root: RootId,
-        /// At most 64 characters.
-        name: String,
+        /// At most 64 characters, one line.
+        name: Name,
     },
     /// I want nothing from this person (C4).
     Block {
@@ -241,22 +239,22 @@ impl Body {
     ///
     /// Fields over their cap are the caller's bug and make bytes that nobody decodes; [`Body::check`] tells.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Writer::new();
-        out.u8(self.number());
-        self.write_fields(&mut out);
-        out.finish()
+        let mut to = Writer::new();
+        to.u8(self.number());
+        self.write_fields(&mut to);
+        to.into_bytes()
     }
 
     /// Decodes the body of an event of `class`.
     pub fn decode(class: Class, bytes: &[u8]) -> Result<Self, BodyFault> {
-        let mut input = Reader::new(bytes);
-        let number = input.u8("body kind")?;
+        let mut from = Reader::new("body", bytes);
+        let number = from.u8()?;
         let Some(kind) = Kind::from_number(number) else { return Ok(Self::Unknown(number)) };
         if kind.class() != class {
             return Err(BodyFault::WrongClass(kind));
         }
-        let body = Self::read_fields(kind, &mut input)?;
-        input.finish("body")?;
+        let body = Self::read_fields(kind, &mut from)?;
+        from.finish()?;
         Ok(body)
     }
 
@@ -303,73 +301,48 @@ impl Body {
         }
     }
 
-    fn write_fields(&self, out: &mut Writer) {
+    fn write_fields(&self, to: &mut Writer) {
         match self {
-            Self::Opening(opening) => opening.write(out),
-            Self::Join { chain } => chain.write(out),
-            Self::Rekey(rekey) => rekey.write(out),
-            Self::Prekey(prekey) => prekey.write(out),
-            Self::Profile { name } => text::write(out, name),
-            Self::Revoke { device } | Self::Cut { device } => device.write(out),
-            Self::ForkNotice { device, seq } => {
-                device.write(out);
-                out.u64(*seq);
-            }
-            Self::Text { text, reply_to } => {
-                text::write(out, text);
-                text::write_reply(out, reply_to.as_ref());
-            }
-            Self::Read { marks } => marks.write(out),
-            Self::RequestOut(request) => request.write(out),
-            Self::RequestIn(request) => request.write(out),
-            Self::RequestState { req_id, state } => {
-                req_id.write(out);
-                state.write(out);
-            }
-            Self::ContactName { root, name } => {
-                root.write(out);
-                text::write(out, name);
-            }
-            Self::Block { root } | Self::Unblock { root } => root.write(out),
-            Self::ContactLog { root, log, req_id } => {
-                root.write(out);
-                log.write(out);
-                req_id.write(out);
-            }
-            Self::Setting { key, value } => {
-                text::write(out, key);
-                text::write(out, value);
-            }
-            Self::Unknown(_) => {}
-        }
+            Self::Opening(opening) => to.put(opening.as_ref()),
+            Self::Join { chain } => to.put(chain),
+            Self::Rekey(rekey) => to.put(rekey),
+            Self::Prekey(prekey) => to.put(prekey.as_ref()),
+            Self::Profile { name } => to.put(name),
+            Self::Revoke { device } | Self::Cut { device } => to.put(device),
+            Self::ForkNotice { device, seq } => to.put(device).u64(*seq),
+            Self::Text { text, reply_to } => text::write_reply(to.var(text.as_bytes()), reply_to.as_ref()),
+            Self::Read { marks } => to.put(marks),
+            Self::RequestOut(request) => to.put(request),
+            Self::RequestIn(request) => to.put(request),
+            Self::RequestState { req_id, state } => to.put(req_id).put(state),
+            Self::ContactName { root, name } => to.put(root).put(name),
+            Self::Block { root } | Self::Unblock { root } => to.put(root),
+            Self::ContactLog { root, log, req_id } => to.put(root).put(log).put(req_id),
+            Self::Setting { key, value } => to.var(key.as_bytes()).var(value.as_bytes()),
+            Self::Unknown(_) => to,
+        };
     }
 
-    fn read_fields(kind: Kind, input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn read_fields(kind: Kind, from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match kind {
-            Kind::Opening => Self::Opening(Box::new(Opening::read(input)?)),
-            Kind::Join => Self::Join { chain: CertChain::read(input)? },
-            Kind::Rekey => Self::Rekey(Rekey::read(input)?),
-            Kind::Prekey => Self::Prekey(Box::new(Signed::read(input)?)),
-            Kind::Profile => Self::Profile { name: text::read_name(input)? },
-            Kind::Revoke => Self::Revoke { device: DeviceId::read(input)? },
-            Kind::Cut => Self::Cut { device: DeviceId::read(input)? },
-            Kind::ForkNotice => Self::ForkNotice { device: DeviceId::read(input)?, seq: input.u64("forked seq")? },
-            Kind::Text => Self::Text { text: text::read_message(input)?, reply_to: text::read_reply(input)? },
-            Kind::Read => Self::Read { marks: ReadMarks::read(input)? },
-            Kind::RequestOut => Self::RequestOut(RequestOut::read(input)?),
-            Kind::RequestIn => Self::RequestIn(RequestIn::read(input)?),
-            Kind::RequestState => {
-                Self::RequestState { req_id: RequestId::read(input)?, state: RequestAnswer::read(input)? }
-            }
-            Kind::ContactName => Self::ContactName { root: RootId::read(input)?, name: text::read_name(input)? },
-            Kind::Block => Self::Block { root: RootId::read(input)? },
-            Kind::Unblock => Self::Unblock { root: RootId::read(input)? },
-            Kind::ContactLog => Self::ContactLog {
-                root: RootId::read(input)?,
-                log: LogId::read(input)?,
-                req_id: RequestId::read(input)?,
-            },
-            Kind::Setting => Self::Setting { key: text::read_key(input)?, value: text::read_value(input)? },
+            Kind::Opening => Self::Opening(Box::new(from.get()?)),
+            Kind::Join => Self::Join { chain: from.get()? },
+            Kind::Rekey => Self::Rekey(from.get()?),
+            Kind::Prekey => Self::Prekey(Box::new(from.get()?)),
+            Kind::Profile => Self::Profile { name: from.get()? },
+            Kind::Revoke => Self::Revoke { device: from.get()? },
+            Kind::Cut => Self::Cut { device: from.get()? },
+            Kind::ForkNotice => Self::ForkNotice { device: from.get()?, seq: from.u64()? },
+            Kind::Text => Self::Text { text: text::message(from)?, reply_to: text::reply(from)? },
+            Kind::Read => Self::Read { marks: from.get()? },
+            Kind::RequestOut => Self::RequestOut(from.get()?),
+            Kind::RequestIn => Self::RequestIn(from.get()?),
+            Kind::RequestState => Self::RequestState { req_id: from.get()?, state: from.get()? },
+            Kind::ContactName => Self::ContactName { root: from.get()?, name: from.get()? },
+            Kind::Block => Self::Block { root: from.get()? },
+            Kind::Unblock => Self::Unblock { root: from.get()? },
+            Kind::ContactLog => Self::ContactLog { root: from.get()?, log: from.get()?, req_id: from.get()? },
+            Kind::Setting => Self::Setting { key: text::key(from)?, value: text::value(from)? },
         })
     }
 }

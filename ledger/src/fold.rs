@@ -13,8 +13,8 @@
 //! * What a kind of log has no use for has no effect (E4): a text in an account log is nobody's message.
 //! * Words of a message are never copied into a row.
 
-mod account;
-mod conversation;
+pub(crate) mod account;
+pub(crate) mod conversation;
 mod digest;
 mod identity;
 pub(crate) mod key;
@@ -119,7 +119,7 @@ pub fn unopened<R: RowsMut>(rows: &mut R, meta: &EventMeta) -> Result<Option<Cha
     if meta.kind != LogKind::Conversation {
         return Ok(None);
     }
-    rows.put(Table::Unopened, &key::in_order(&meta.log, meta.hlc, &meta.device, &meta.id), &meta.seq.to_le_bytes())?;
+    rows.put(Table::Unopened, &key::in_order(&meta.log, meta.hlc, &meta.device, &meta.id), &meta.seq.to_be_bytes())?;
     Ok(Some(Change::Unopened))
 }
 
@@ -168,4 +168,9 @@ fn dispute<R: RowsMut>(
     }
     rows.put(Table::Disputes, &key, &[])?;
     Ok(Some(Change::Disputed(*device, seq)))
+}
+
+/// Notes on this device that everything of `device` up to `seq` was read here, whether or not others are told.
+pub fn mark_read_here<R: RowsMut>(rows: &mut R, log: &LogId, device: &DeviceId, seq: u64) -> Result<bool, R::Error> {
+    conversation::raise(rows, Table::LocalReads, &key::named(log, device.as_bytes()), seq)
 }

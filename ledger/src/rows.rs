@@ -45,8 +45,6 @@ pub enum Table {
     Reads = 19,
     /// any: `device · seq` → somebody told of a fork.
     Disputes = 20,
-    /// conversation: `id` → place of the message. Derived.
-    MessageAt = 24,
     /// conversation: `device · seq · id` → hlc of the message. Derived.
     Authored = 25,
     /// conversation: `hlc · device · id` → arrived, cannot be opened here yet.
@@ -76,7 +74,7 @@ pub enum Place {
 
 impl Table {
     /// All tables, in the order of the digest.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 19] = [
         Self::Requests,
         Self::RequestBytes,
         Self::RequestStates,
@@ -89,7 +87,6 @@ impl Table {
         Self::Messages,
         Self::Reads,
         Self::Disputes,
-        Self::MessageAt,
         Self::Authored,
         Self::Unopened,
         Self::Devices,
@@ -113,7 +110,7 @@ impl Table {
     pub const fn place(self) -> Place {
         match self {
             Self::LocalReads => Place::Local,
-            Self::ContactNames | Self::MessageAt | Self::Authored | Self::Unopened => Place::Derived,
+            Self::ContactNames | Self::Authored | Self::Unopened => Place::Derived,
             _ => Place::Digest,
         }
     }

@@ -1,7 +1,7 @@
 //! Bodies of the account log: what my devices know about requests.
 //!
 //! ```text
-//! request out   req_id 32 · to_root 32 · created u64 · expires u64 · greeting · count u8 (≤ 8) · hint…
+//! request out   req_id 32 · to_root 32 · created u64 · expires u64 · greeting · count u32 (≤ 8) · hint…
 //! request in    req_id 32 · from_root 32 · created u64 · expires u64 · name · greeting · bundle · core
 //! state         u8: 1 accepted  2 rejected  3 cancelled  4 expired  5 superseded
 //! ```
@@ -10,6 +10,7 @@
 
 use y7ke_crypto::codec::{DecodeError, Reader, Wire, Writer};
 use y7ke_crypto::ids::{RequestId, RootId};
+use y7ke_crypto::text::{Greeting, Name};
 
 use super::text;
 
@@ -31,8 +32,8 @@ pub struct RequestOut {
     pub created: u64,
     /// Void after, ms since 1970.
     pub expires: u64,
-    /// At most 280 characters.
-    pub greeting: String,
+    /// What I say.
+    pub greeting: Greeting,
     /// Addresses to try, as the identity URI gave them; at most [`MAX_HINTS`].
     pub hints: Vec<String>,
 }
@@ -48,10 +49,10 @@ pub struct RequestIn {
     pub created: u64,
     /// Void after, ms since 1970.
     pub expires: u64,
-    /// The name that they gave; at most 64 characters.
-    pub name: String,
-    /// At most 280 characters.
-    pub greeting: String,
+    /// The name that they gave.
+    pub name: Name,
+    /// What they say.
+    pub greeting: Greeting,
     /// Their devices and prekeys at that time, as they came.
     pub bundle: Vec<u8>,
     /// The signed core, as it came: what an opening cites.
@@ -75,58 +76,53 @@ pub enum RequestAnswer {
 }
 
 impl Wire for RequestOut {
-    fn write(&self, out: &mut Writer) {
-        self.req_id.write(out);
-        self.to_root.write(out);
-        out.u64(self.created);
-        out.u64(self.expires);
-        text::write(out, &self.greeting);
-        out.u8(u8::try_from(self.hints.len()).unwrap_or(u8::MAX));
-        self.hints.iter().for_each(|hint| text::write(out, hint));
+    const WHAT: &'static str = "own request";
+    const CAP: usize = 8 * 1024;
+
+    fn write(&self, to: &mut Writer) {
+        to.put(&self.req_id).put(&self.to_root).u64(self.created).u64(self.expires);
+        to.put(&self.greeting).count(self.hints.len());
+        for hint in &self.hints {
+            to.var(hint.as_bytes());
+        }
     }
 
-    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            req_id: RequestId::read(input)?,
-            to_root: RootId::read(input)?,
-            created: input.u64("created")?,
-            expires: input.u64("expires")?,
-            greeting: text::read_greeting(input)?,
-            hints: read_hints(input)?,
+            req_id: from.get()?,
+            to_root: from.get()?,
+            created: from.u64()?,
+            expires: from.u64()?,
+            greeting: from.get()?,
+            hints: read_hints(from)?,
         })
     }
 }
 
-fn read_hints(input: &mut Reader<'_>) -> Result<Vec<String>, DecodeError> {
-    let count = usize::from(input.u8("address hints")?);
-    if count > MAX_HINTS {
-        return Err(DecodeError::too_long("address hints", MAX_HINTS));
-    }
-    (0..count).map(|_| text::read_hint(input)).collect()
+fn read_hints(from: &mut Reader<'_>) -> Result<Vec<String>, DecodeError> {
+    let count = from.count(MAX_HINTS)?;
+    (0..count).map(|_| text::hint(from)).collect()
 }
 
 impl Wire for RequestIn {
-    fn write(&self, out: &mut Writer) {
-        self.req_id.write(out);
-        self.from_root.write(out);
-        out.u64(self.created);
-        out.u64(self.expires);
-        text::write(out, &self.name);
-        text::write(out, &self.greeting);
-        out.var(&self.bundle);
-        out.var(&self.core);
+    const WHAT: &'static str = "request of another";
+    const CAP: usize = MAX_REQUEST_BUNDLE_BYTES + MAX_REQUEST_CORE_BYTES + 4 * 1024;
+
+    fn write(&self, to: &mut Writer) {
+        to.put(&self.req_id).put(&self.from_root).u64(self.created).u64(self.expires);
+        to.put(&self.name).put(&self.greeting).var(&self.bundle).var(&self.core);
     }
 
-    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            req_id: RequestId::read(input)?,
-            from_root: RootId::read(input)?,
-            created: input.u64("created")?,
-            expires: input.u64("expires")?,
-            name: text::read_name(input)?,
-            greeting: text::read_greeting(input)?,
-            bundle: input.var(MAX_REQUEST_BUNDLE_BYTES, "request bundle")?.to_vec(),
-            core: input.var(MAX_REQUEST_CORE_BYTES, "request core")?.to_vec(),
+            req_id: from.get()?,
+            from_root: from.get()?,
+            created: from.u64()?,
+            expires: from.u64()?,
+            name: from.get()?,
+            greeting: from.get()?,
+            bundle: from.var(MAX_REQUEST_BUNDLE_BYTES)?.to_vec(),
+            core: from.var(MAX_REQUEST_CORE_BYTES)?.to_vec(),
         })
     }
 }
@@ -146,11 +142,15 @@ impl RequestAnswer {
 }
 
 impl Wire for RequestAnswer {
-    fn write(&self, out: &mut Writer) {
-        out.u8(*self as u8);
+    const WHAT: &'static str = "request state";
+    const CAP: usize = 1;
+
+    fn write(&self, to: &mut Writer) {
+        to.u8(*self as u8);
     }
 
-    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Self::from_number(input.u8("request state")?).ok_or_else(|| DecodeError::bad_value("request state"))
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let number = from.u8()?;
+        Self::from_number(number).ok_or(from.bad())
     }
 }

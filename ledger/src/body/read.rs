@@ -1,7 +1,7 @@
 //! What an account has read of others: one mark per author device.
 //!
 //! ```text
-//! marks   count u16 (≤ 128) · (device 32 · seq u64)…    ascending by device, one per device, seq ≥ 1
+//! marks   count u32 (≤ 128) · (device 32 · seq u64)…    ascending by device, one per device, seq ≥ 1
 //! ```
 
 use std::collections::BTreeMap;
@@ -59,29 +59,32 @@ impl FromIterator<ReadMark> for ReadMarks {
     }
 }
 
-impl Wire for ReadMarks {
-    fn write(&self, out: &mut Writer) {
-        out.u16(u16::try_from(self.0.len()).unwrap_or(u16::MAX));
-        for (device, seq) in &self.0 {
-            device.write(out);
-            out.u64(*seq);
-        }
+impl Wire for ReadMark {
+    const WHAT: &'static str = "read mark";
+    const CAP: usize = 40;
+
+    fn write(&self, to: &mut Writer) {
+        to.put(&self.device).u64(self.seq);
     }
 
-    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let count = usize::from(input.u16("read marks")?);
-        if count > MAX_MARKS {
-            return Err(DecodeError::too_long("read marks", MAX_MARKS));
-        }
-        let mut marks = BTreeMap::new();
-        for _ in 0..count {
-            let (device, seq) = (DeviceId::read(input)?, input.u64("read mark")?);
-            let ascending = marks.last_key_value().is_none_or(|(last, _)| *last < device);
-            if !ascending || seq == 0 {
-                return Err(DecodeError::bad_value("read marks"));
-            }
-            marks.insert(device, seq);
-        }
-        Ok(Self(marks))
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mark = Self { device: from.get()?, seq: from.u64()? };
+        from.require(mark.seq > 0)?;
+        Ok(mark)
+    }
+}
+
+impl Wire for ReadMarks {
+    const WHAT: &'static str = "read marks";
+    const CAP: usize = 4 + MAX_MARKS * ReadMark::CAP;
+
+    fn write(&self, to: &mut Writer) {
+        to.list(&self.iter().collect::<Vec<_>>());
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let marks: Vec<ReadMark> = from.list(MAX_MARKS)?;
+        from.require(marks.is_sorted_by(|one, next| one.device < next.device))?;
+        Ok(marks.into_iter().collect())
     }
 }

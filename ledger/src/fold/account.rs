@@ -11,7 +11,7 @@ use y7ke_crypto::codec::{DecodeError, Reader, Wire, Writer};
 use y7ke_crypto::ids::{RequestId, RootId};
 
 use super::{Change, EventMeta, key, register};
-use crate::body::{Body, RequestIn, RequestOut};
+use crate::body::{Body, MAX_HINTS, RequestIn, RequestOut};
 use crate::rows::{RowsMut, Table};
 
 /// Whose request.
@@ -50,7 +50,7 @@ pub(super) fn apply<R: RowsMut>(rows: &mut R, meta: &EventMeta, body: &Body) -> 
             set(Table::ContactLogs, &name, log.as_bytes())?.then_some(Change::Contact(*root))
         }
         Body::ContactName { root, name } => {
-            set(Table::ContactNames, root.as_bytes(), name.as_bytes())?.then_some(Change::Contact(*root))
+            set(Table::ContactNames, root.as_bytes(), name.as_str().as_bytes())?.then_some(Change::Contact(*root))
         }
         Body::Block { root } => set(Table::Blocks, root.as_bytes(), &[1])?.then_some(Change::Contact(*root)),
         Body::Unblock { root } => set(Table::Blocks, root.as_bytes(), &[0])?.then_some(Change::Contact(*root)),
@@ -71,7 +71,7 @@ fn request_out<R: RowsMut>(
         created: request.created,
         expires: request.expires,
         name: String::new(),
-        greeting: request.greeting.clone(),
+        greeting: request.greeting.as_str().to_owned(),
         hints: request.hints.clone(),
     };
     put_facts(rows, meta, Direction::Out, &request.req_id, &facts)
@@ -82,15 +82,14 @@ fn request_in<R: RowsMut>(rows: &mut R, meta: &EventMeta, request: &RequestIn) -
         root: request.from_root,
         created: request.created,
         expires: request.expires,
-        name: request.name.clone(),
-        greeting: request.greeting.clone(),
+        name: request.name.as_str().to_owned(),
+        greeting: request.greeting.as_str().to_owned(),
         hints: Vec::new(),
     };
     let mut bytes = Writer::new();
-    bytes.var(&request.bundle);
-    bytes.var(&request.core);
+    bytes.var(&request.bundle).var(&request.core);
     let key = key::named(&meta.log, request.req_id.as_bytes());
-    register::set(rows, Table::RequestBytes, &key, meta, &bytes.finish())?;
+    register::set(rows, Table::RequestBytes, &key, meta, &bytes.into_bytes())?;
     put_facts(rows, meta, Direction::In, &request.req_id, &facts)
 }
 
@@ -107,31 +106,25 @@ fn put_facts<R: RowsMut>(
 }
 
 impl Wire for RequestFacts {
-    fn write(&self, out: &mut Writer) {
-        self.root.write(out);
-        out.u64(self.created);
-        out.u64(self.expires);
-        out.var(self.name.as_bytes());
-        out.var(self.greeting.as_bytes());
-        out.u8(u8::try_from(self.hints.len()).unwrap_or(u8::MAX));
-        self.hints.iter().for_each(|hint| out.var(hint.as_bytes()));
+    const WHAT: &'static str = "request row";
+    const CAP: usize = 16 * 1024;
+
+    fn write(&self, to: &mut Writer) {
+        to.put(&self.root).u64(self.created).u64(self.expires);
+        to.var(self.name.as_bytes()).var(self.greeting.as_bytes()).count(self.hints.len());
+        for hint in &self.hints {
+            to.var(hint.as_bytes());
+        }
     }
 
-    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            root: RootId::read(input)?,
-            created: input.u64("created")?,
-            expires: input.u64("expires")?,
-            name: words(input)?,
-            greeting: words(input)?,
-            hints: (0..input.u8("address hints")?).map(|_| words(input)).collect::<Result<_, _>>()?,
+            root: from.get()?,
+            created: from.u64()?,
+            expires: from.u64()?,
+            name: from.text(Self::CAP)?.to_owned(),
+            greeting: from.text(Self::CAP)?.to_owned(),
+            hints: (0..from.count(MAX_HINTS)?).map(|_| from.text(Self::CAP).map(str::to_owned)).collect::<Result<_, _>>()?,
         })
     }
-}
-
-fn words(input: &mut Reader<'_>) -> Result<String, DecodeError> {
-    /// Longest words of a request row in bytes: a greeting.
-    const CAP: usize = 4_096;
-    let bytes = input.var(CAP, "request row")?;
-    std::str::from_utf8(bytes).map(str::to_owned).or(Err(DecodeError::bad_value("request row")))
 }

@@ -4,7 +4,7 @@
 //! Openings    hlc · device · id → requester root 32 · requester device 32 · opener root 32 · req_id 32
 //! Members     device → root 32                    (register)
 //! Messages    hlc · device · id → seq u64 · reply
-//! MessageAt   id → hlc u64 BE · device 32         Authored  device · seq · id → hlc u64 BE
+//! Authored    device · seq · id → hlc u64 BE
 //! Reads       reader root · device → seq u64 BE   (the greatest stays)
 //! ```
 
@@ -13,16 +13,20 @@ use y7ke_crypto::ids::{DeviceId, EventId, RequestId, RootId};
 use y7ke_crypto::request::Opening;
 
 use super::{Change, EventMeta, key, register};
-use crate::body::{Body, ReadMarks};
+use crate::body::{Body, ReadMarks, text};
 use crate::rows::{BrokenRow, RowsMut, Table};
 
 /// Who asked and who opened, as a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OpeningRow {
-    pub(crate) requester: RootId,
-    pub(crate) requester_device: DeviceId,
-    pub(crate) opener: RootId,
-    pub(crate) req_id: RequestId,
+pub struct OpeningRow {
+    /// Who asked.
+    pub requester: RootId,
+    /// From which device.
+    pub requester_device: DeviceId,
+    /// Who accepted.
+    pub opener: RootId,
+    /// The request.
+    pub req_id: RequestId,
 }
 
 /// A message without its text, as a row.
@@ -49,7 +53,7 @@ pub(super) fn apply<R: RowsMut>(rows: &mut R, meta: &EventMeta, body: &Body) -> 
 }
 
 fn open<R: RowsMut>(rows: &mut R, meta: &EventMeta, opening: &Opening) -> Result<Option<Change>, R::Error> {
-    let core = opening.core.claim();
+    let core = &opening.core.claim;
     let row = OpeningRow {
         requester: core.from_root,
         requester_device: core.from_device,
@@ -81,8 +85,6 @@ fn message<R: RowsMut>(
     }
     let facts = MessageFacts { seq: meta.seq, reply_to: reply_to.copied() };
     rows.put(Table::Messages, &key, &facts.to_bytes())?;
-    let at = key::join(&[&meta.hlc.to_be_bytes(), meta.device.as_bytes()]);
-    rows.put(Table::MessageAt, &key::named(&meta.log, meta.id.as_bytes()), &at)?;
     let mut authored = key::numbered(&meta.log, &meta.device, meta.seq);
     authored.extend_from_slice(meta.id.as_bytes());
     rows.put(Table::Authored, &authored, &meta.hlc.to_be_bytes())?;
@@ -110,30 +112,32 @@ pub(crate) fn raise<R: RowsMut>(rows: &mut R, table: Table, key: &[u8], seq: u64
 }
 
 impl Wire for OpeningRow {
-    fn write(&self, out: &mut Writer) {
-        self.requester.write(out);
-        self.requester_device.write(out);
-        self.opener.write(out);
-        self.req_id.write(out);
+    const WHAT: &'static str = "opening row";
+    const CAP: usize = 4 * 32;
+
+    fn write(&self, to: &mut Writer) {
+        to.put(&self.requester).put(&self.requester_device).put(&self.opener).put(&self.req_id);
     }
 
-    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            requester: RootId::read(input)?,
-            requester_device: DeviceId::read(input)?,
-            opener: RootId::read(input)?,
-            req_id: RequestId::read(input)?,
+            requester: from.get()?,
+            requester_device: from.get()?,
+            opener: from.get()?,
+            req_id: from.get()?,
         })
     }
 }
 
 impl Wire for MessageFacts {
-    fn write(&self, out: &mut Writer) {
-        out.u64(self.seq);
-        crate::body::write_reply(out, self.reply_to.as_ref());
+    const WHAT: &'static str = "message row";
+    const CAP: usize = 8 + 1 + 32;
+
+    fn write(&self, to: &mut Writer) {
+        text::write_reply(to.u64(self.seq), self.reply_to.as_ref());
     }
 
-    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { seq: input.u64("seq")?, reply_to: crate::body::read_reply(input)? })
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { seq: from.u64()?, reply_to: text::reply(from)? })
     }
 }

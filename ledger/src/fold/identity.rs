@@ -14,12 +14,12 @@ pub(super) fn apply<R: RowsMut>(rows: &mut R, meta: &EventMeta, body: &Body) -> 
             Ok(new.then_some(Change::Device(meta.device)))
         }
         // A prekey counts only when its own device publishes it: others must not choose what is sealed to it.
-        Body::Prekey(prekey) if prekey.claim().device == meta.device => {
+        Body::Prekey(prekey) if prekey.claim.device == meta.device => {
             let new = register::set(rows, Table::Prekeys, &own, meta, &prekey.to_bytes())?;
             Ok(new.then_some(Change::Prekey(meta.device)))
         }
         Body::Profile { name } => {
-            let new = register::set(rows, Table::Profiles, meta.log.as_bytes(), meta, name.as_bytes())?;
+            let new = register::set(rows, Table::Profiles, meta.log.as_bytes(), meta, name.as_str().as_bytes())?;
             Ok(new.then_some(Change::Profile))
         }
         Body::Revoke { device } => {

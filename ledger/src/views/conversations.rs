@@ -1,0 +1,167 @@
+//! A conversation as a whole: who is in it, what is new, what was read.
+//!
+//! ```text
+//! mark of a device = max( Reads of my account , LocalReads of this installation )
+//! unread           = its messages with a greater number, of devices of other people
+//! ```
+
+use std::ops::ControlFlow;
+
+use y7ke_crypto::codec::Wire;
+use y7ke_crypto::ids::{DeviceId, LogId, RootId};
+
+use super::messages::{self, MessageKey};
+use super::sound;
+use crate::body::{ReadMark, ReadMarks};
+use crate::fold::conversation::OpeningRow;
+use crate::fold::status::ReadBy;
+use crate::fold::{key, register};
+use crate::rows::{Order, Rows, Span, Table};
+
+/// Unread messages are counted up to this: beyond it a person reads "many", and counting stays cheap.
+pub const MAX_UNREAD: u64 = 10_000;
+
+/// Length of a log id, and of any other id, in keys.
+const ID: usize = 32;
+
+/// What was not read here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// How many messages, at most [`MAX_UNREAD`] per author device.
+    pub count: u64,
+    /// The first of them in display order.
+    pub first: Option<MessageKey>,
+}
+
+/// A conversation with a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationRow {
+    /// Its logs, the one that is written to first (C3).
+    pub logs: Vec<LogId>,
+    /// What was not read here.
+    pub unread: Unread,
+    /// The newest message and its log.
+    pub last: Option<(LogId, MessageKey)>,
+}
+
+/// The conversation that these logs make together, as `me` sees it.
+pub fn conversation<R: Rows>(rows: &R, logs: &[LogId], me: &RootId) -> Result<ConversationRow, R::Error> {
+    let mut row = ConversationRow { logs: logs.to_vec(), unread: Unread::default(), last: None };
+    for log in logs {
+        add_unread(rows, log, me, &mut row.unread)?;
+        let last = messages::last(rows, log)?.map(|key| (*log, key));
+        row.last = row.last.into_iter().chain(last).max_by_key(|(_, key)| *key);
+    }
+    Ok(row)
+}
+
+/// Devices that wrote in `log` and the people they belong to, ascending by device.
+pub fn members<R: Rows>(rows: &R, log: &LogId) -> Result<Vec<(DeviceId, RootId)>, R::Error> {
+    let found = rows.scan(Table::Members, &Span::prefix(log.as_bytes()), Order::Forward, usize::MAX)?;
+    let member = |(name, value): &(Vec<u8>, Vec<u8>)| {
+        let device = key::id_at(name, ID)?;
+        let root = key::id_at(register::content(Table::Members, value).ok()?, 0)?;
+        Some((device.into(), root.into()))
+    };
+    found.iter().map(|row| Ok(sound(Table::Members, member(row))?)).collect()
+}
+
+/// Who asked and who opened; the first counts for show (C2).
+pub fn openings<R: Rows>(rows: &R, log: &LogId) -> Result<Vec<OpeningRow>, R::Error> {
+    let found = rows.scan(Table::Openings, &Span::prefix(log.as_bytes()), Order::Forward, usize::MAX)?;
+    found.iter().map(|(_, value)| Ok(sound(Table::Openings, OpeningRow::from_bytes(value).ok())?)).collect()
+}
+
+/// Everybody's read marks in `log`.
+pub fn reads_of<R: Rows>(rows: &R, log: &LogId) -> Result<Vec<ReadBy>, R::Error> {
+    let found = rows.scan(Table::Reads, &Span::prefix(log.as_bytes()), Order::Forward, usize::MAX)?;
+    let mark = |(name, value): &(Vec<u8>, Vec<u8>)| {
+        let (reader, device) = (key::id_at(name, ID)?.into(), key::id_at(name, 2 * ID)?.into());
+        Some(ReadBy { reader, device, seq: key::number_at(value, 0)? })
+    };
+    found.iter().map(|row| Ok(sound(Table::Reads, mark(row))?)).collect()
+}
+
+/// The marks that `me` has to set to have read everything up to `up_to` in display order; none if all stand.
+pub fn marks_up_to<R: Rows>(rows: &R, log: &LogId, me: &RootId, up_to: &MessageKey) -> Result<ReadMarks, R::Error> {
+    let mut marks = ReadMarks::new();
+    for device in others(rows, log, me)? {
+        let mark = mark(rows, log, me, &device)?;
+        if let Some(seq) = newest_up_to(rows, log, &device, up_to)?.filter(|seq| *seq > mark) {
+            marks.add(ReadMark { device, seq });
+        }
+    }
+    Ok(marks)
+}
+
+/// The greatest number of `device` read by `me`, told to others or not.
+pub(super) fn mark<R: Rows>(rows: &R, log: &LogId, me: &RootId, device: &DeviceId) -> Result<u64, R::Error> {
+    let told = key::join(&[log.as_bytes(), me.as_bytes(), device.as_bytes()]);
+    let here = key::named(log, device.as_bytes());
+    Ok(number(rows, Table::Reads, &told)?.max(number(rows, Table::LocalReads, &here)?))
+}
+
+fn number<R: Rows>(rows: &R, table: Table, name: &[u8]) -> Result<u64, R::Error> {
+    match rows.get(table, name)? {
+        Some(value) => Ok(sound(table, key::number_at(&value, 0))?),
+        None => Ok(0),
+    }
+}
+
+fn others<R: Rows>(rows: &R, log: &LogId, me: &RootId) -> Result<Vec<DeviceId>, R::Error> {
+    let members = members(rows, log)?;
+    Ok(members.into_iter().filter(|(_, root)| root != me).map(|(device, _)| device).collect())
+}
+
+fn add_unread<R: Rows>(rows: &R, log: &LogId, me: &RootId, unread: &mut Unread) -> Result<(), R::Error> {
+    for device in others(rows, log, me)? {
+        let after = mark(rows, log, me, &device)?.saturating_add(1);
+        let (count, first) = count_from(rows, log, &device, after)?;
+        unread.count = unread.count.saturating_add(count);
+        unread.first = unread.first.into_iter().chain(first).min();
+    }
+    Ok(())
+}
+
+/// How many messages of `device` have the number `after` or a greater one, and the first of them.
+fn count_from<R: Rows>(
+    rows: &R,
+    log: &LogId,
+    device: &DeviceId,
+    after: u64,
+) -> Result<(u64, Option<MessageKey>), R::Error> {
+    let prefix = key::named(log, device.as_bytes());
+    let (mut count, mut first) = (0, None);
+    rows.walk(
+        Table::Authored,
+        &Span::starting(&prefix, key::numbered(log, device, after)),
+        Order::Forward,
+        &mut |name, value| {
+            first = first.or_else(|| messages::split_authored(*device, name, value));
+            count += 1;
+            if count < MAX_UNREAD { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        },
+    )?;
+    Ok((count, first))
+}
+
+/// A device's own messages are in display order, so the walk from its newest ends after what is newer.
+fn newest_up_to<R: Rows>(
+    rows: &R,
+    log: &LogId,
+    device: &DeviceId,
+    up_to: &MessageKey,
+) -> Result<Option<u64>, R::Error> {
+    let mut newest = None;
+    let span = Span::prefix(&key::named(log, device.as_bytes()));
+    rows.walk(Table::Authored, &span, Order::Backward, &mut |name, value| {
+        match messages::split_authored(*device, name, value) {
+            Some(key) if key > *up_to => ControlFlow::Continue(()),
+            found => {
+                newest = found.map(|key| key.seq);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    Ok(newest)
+}
