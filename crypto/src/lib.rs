@@ -20,12 +20,17 @@
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod boxes;
+pub mod bundle;
+pub mod cert;
 pub mod clock;
 pub mod codec;
+pub mod epoch;
 pub mod event;
 pub mod ids;
 pub mod label;
 mod secret;
 pub mod sign;
+pub mod text;
 
 pub use codec::{DecodeError, Wire};
