@@ -20,6 +20,7 @@
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod ack;
 pub mod boxes;
 pub mod bundle;
 pub mod cert;
@@ -27,10 +28,14 @@ pub mod clock;
 pub mod codec;
 pub mod epoch;
 pub mod event;
+pub mod hello;
 pub mod ids;
 pub mod label;
+pub mod request;
+pub mod safety;
 mod secret;
 pub mod sign;
 pub mod text;
+pub mod vault;
 
 pub use codec::{DecodeError, Wire};
