@@ -107,9 +107,6 @@ pub enum Close {
 /// What a side says before it closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Bye {
-    /// Nothing is wrong.
-    #[error("done")]
-    Done,
     /// The versions do not meet.
     #[error("another version")]
     Version,
@@ -125,7 +122,6 @@ impl Bye {
     /// Its byte on the wire.
     pub(crate) fn code(self) -> u8 {
         match self {
-            Self::Done => 0,
             Self::Version => 1,
             Self::Fault => 2,
             Self::Timeout => 3,
@@ -134,6 +130,6 @@ impl Bye {
 
     /// Its meaning; none for a byte that this version does not know.
     pub(crate) fn of(code: u8) -> Option<Self> {
-        [Self::Done, Self::Version, Self::Fault, Self::Timeout].into_iter().find(|bye| bye.code() == code)
+        [Self::Version, Self::Fault, Self::Timeout].into_iter().find(|bye| bye.code() == code)
     }
 }

@@ -5,10 +5,12 @@
 mod fault;
 pub mod limits;
 mod note;
+mod known;
 mod proof;
 mod session;
 mod surface;
 mod window;
+mod wire;
 
 pub use fault::{Bye, Close, Fault, Misuse};
 pub use note::{BUNDLE_CAP, Note, REQUEST_CAP, RefusalReason};
@@ -16,9 +18,7 @@ pub use proof::SessionProof;
 pub use session::{Config, Session};
 pub use surface::{Heads, Input, Item, Lane, Name, Outcome, Output, Parcel, Position, ReadId, Stage, Ticket, Want};
 pub use y7ke_crypto::cert::{CertChain, Proven};
-
-/// A session proof that our own key signed.
-pub type SignedProof = y7ke_crypto::sign::Verified<SessionProof>;
+pub use y7ke_crypto::hello::Proof;
 
 /// The version of the session protocol.
 pub const VERSION: u16 = 1;

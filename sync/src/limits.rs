@@ -13,7 +13,10 @@
 
 use std::collections::BTreeMap;
 
+use y7ke_crypto::ack::Ack;
+use y7ke_crypto::codec::Wire;
 use y7ke_crypto::ids::DeviceId;
+use y7ke_crypto::sign::Signed;
 
 use crate::window::Load;
 
@@ -46,10 +49,10 @@ pub const LOGS: usize = 4_096;
 pub const FOREIGN_TAGS: usize = LOGS;
 /// Offers in one frame: 49 B each, within a stranger's frame.
 pub const OFFERS_PER_FRAME: usize = 512;
-/// Notes waiting for credit, ≤ 60 KiB each; one more is handed back.
+/// Notes waiting for credit, ≤ 36 KiB each; one more is handed back.
 pub const NOTES_QUEUED: usize = 32;
-/// An acknowledgement, in bytes: a clock and unopened ranges; within a stranger's frame.
-pub const ACK_CAP: usize = 60 * 1_024;
+/// A signed acknowledgement, in bytes: a clock and unopened ranges.
+pub const ACK_CAP: usize = Signed::<Ack>::CAP;
 /// Devices whose acknowledgements are kept per log, to be said again when a peer grants a log anew: the box cap.
 pub const ACKS_PER_LOG: usize = 128;
 /// Ids of events of frozen devices that are known to be with the peer, 32 B each; beyond it some are
@@ -59,8 +62,6 @@ pub const EXACT_IDS: usize = 4_096;
 pub const BOXES_PER_ITEM: usize = 128;
 /// One box, in bytes: X-Wing encapsulation 1,120 + secret + tag, with head-room for a next suite.
 pub const BOX_CAP: usize = 2_048;
-/// A certificate chain, in bytes: four links of about 300 B.
-pub const CHAIN_CAP: usize = 4_096;
 
 /// From the first hello to the proof, in ms: two round trips over the worst relay, and a slow disk.
 pub const HANDSHAKE_MS: u64 = 10_000;

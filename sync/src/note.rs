@@ -3,7 +3,7 @@
 //! ```text
 //! note            kind u8 · body                      handshake lane, ≤ 64 KiB
 //!   16 want-bundle        root 32
-//!   17 bundle             var ≤ 60 KiB                an encoded Bundle of crypto; the owner verifies it
+//!   17 bundle             var ≤ 36 KiB                an encoded Bundle of crypto; the owner verifies it
 //!   18 request            var ≤ 24 KiB                an encoded SealedRequest of crypto
 //!   19 request-received   req_id 32
 //!   20 request-refused    req_id 32 · reason u8
@@ -11,15 +11,21 @@
 //!
 //! The session carries notes and looks into none: rate limits (requests per hour) are the owner's.
 
+use y7ke_crypto::bundle::Bundle;
 use y7ke_crypto::codec::{DecodeError, Reader, Wire, Writer};
 use y7ke_crypto::ids::{RequestId, RootId};
+use y7ke_crypto::request::SealedRequest;
 
-/// An encoded bundle, in bytes: 16 devices with an X-Wing prekey (1.2 KiB) and a chain of four links
-/// each come to about 40 KiB; the rest of a stranger's frame is head-room.
-pub const BUNDLE_CAP: usize = 60 * 1_024;
+use crate::limits::STRANGER_FRAME;
+
+/// An encoded bundle, in bytes: 16 devices with an X-Wing prekey (1.2 KiB) and a chain of four links each.
+pub const BUNDLE_CAP: usize = Bundle::CAP;
 
 /// An encoded sealed request, in bytes (C1).
-pub const REQUEST_CAP: usize = 24 * 1_024;
+pub const REQUEST_CAP: usize = SealedRequest::CAP;
+
+/// Both fit a stranger's frame.
+const _: () = assert!(BUNDLE_CAP + 5 <= STRANGER_FRAME && REQUEST_CAP + 5 <= STRANGER_FRAME);
 
 /// One note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +115,15 @@ impl Wire for Note {
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(match from.u8()? {
+        let kind = from.u8()?;
+        Self::read_kind(kind, from)
+    }
+}
+
+impl Note {
+    /// The note behind its kind.
+    pub(crate) fn read_kind(kind: u8, from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match kind {
             WANT_BUNDLE => Self::WantBundle(from.get()?),
             BUNDLE => Self::Bundle(from.var(BUNDLE_CAP)?.to_vec()),
             REQUEST => Self::Request(from.var(REQUEST_CAP)?.to_vec()),

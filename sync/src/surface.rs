@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use y7ke_crypto::clock::Clock;
 use y7ke_crypto::ids::{DeviceId, EventId, LogId};
 
-use crate::{Close, Fault, Misuse, Note, Proven, SessionProof, SignedProof};
+use crate::{Close, Fault, Misuse, Note, Proof, Proven, SessionProof};
 
 /// One of the three framed streams of a connection. Frames keep their order within a lane, not across.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,7 +134,7 @@ pub enum Input {
         bytes: Vec<u8>,
     },
     /// Our device's signature, asked for by [`Output::Sign`].
-    Signed(SignedProof),
+    Signed(Proof),
     /// The peer is a contact or a sibling: frames up to 1 MiB and wide windows. Before the grants.
     Trust,
     /// The peer may see and give this log. Also before [`Output::IdentitySynced`]: shared logs wait.
@@ -209,7 +209,7 @@ pub enum Output {
         /// One whole frame.
         bytes: Vec<u8>,
     },
-    /// Sign this with our device key and hand it back by [`Input::Signed`]. No secret enters a session.
+    /// Sign this with our device key ([`SessionProof::sign`]) and hand it back by [`Input::Signed`].
     Sign(SessionProof),
     /// The peer is this device of this person. Grant what it may see.
     Proven(Proven),
