@@ -33,7 +33,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 mod address;
+mod arbiter;
 mod config;
+mod framing;
+mod limits;
 mod path;
 mod peer;
 
