@@ -68,11 +68,16 @@ impl Known {
         unsettled.iter().for_each(|name| self.note_sent(name, heads));
     }
 
-    /// The peer holds a fork proof of this device.
-    pub(crate) fn note_proof(&mut self, device: DeviceId) {
+    /// The peer gave us a fork proof of this device, it says.
+    pub(crate) fn note_given_proof(&mut self, device: DeviceId) {
         if self.frozen.len() < MAX_DEVICES {
             self.frozen.insert(device);
         }
+    }
+
+    /// The peer was sent the fork proofs of these devices, or there are none to send.
+    pub(crate) fn note_sent_proofs(&mut self, devices: &BTreeSet<DeviceId>) {
+        self.frozen.extend(devices);
     }
 
     /// The peer gave us this.

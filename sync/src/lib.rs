@@ -2,15 +2,23 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod cargo;
 mod fault;
-pub mod limits;
-mod note;
+mod greeting;
 mod known;
+mod lanes;
+pub mod limits;
+mod live;
+mod log;
+mod note;
 mod proof;
+mod receipts;
 mod session;
+mod stage;
 mod surface;
 mod window;
 mod wire;
+mod words;
 
 pub use fault::{Bye, Close, Fault, Misuse};
 pub use note::{BUNDLE_CAP, Note, REQUEST_CAP, RefusalReason};

@@ -147,11 +147,6 @@ impl Incoming {
         self.window = window;
     }
 
-    /// The window.
-    pub(crate) fn window(&self) -> Load {
-        self.window
-    }
-
     /// What has been handled, in total.
     pub(crate) fn done(&self) -> Load {
         self.done

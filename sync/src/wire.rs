@@ -37,7 +37,7 @@ use crate::window::Load;
 use crate::{Lane, Note, Parcel, VERSION};
 
 /// An encoded fork proof, in bytes: two whole events at most.
-pub const FORK_CAP: usize = 2 * WireEvent::CAP;
+pub(crate) const FORK_CAP: usize = 2 * WireEvent::CAP;
 
 /// Bytes of an items frame before its parcels.
 pub(crate) const ITEMS_HEAD: usize = 1 + LogTag::LEN + 4;
