@@ -5,7 +5,7 @@
 //! ├── lock         held by the running process; a second start is refused
 //! ├── setting-up   there from the first file until the first commit is durable
 //! ├── vault        the data key in its slot
-//! └── ledger       everything else, sealed under subkeys of the data key
+//! └── ledger.redb  everything else, sealed under subkeys of the data key
 //! ```
 //!
 //! * Every file is created 0600, never tightened afterwards.
@@ -13,10 +13,91 @@
 //!   Without it, a vault without its ledger (or the reverse) is damage, never a fresh start.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use rand_core::CryptoRng;
+use y7ke_crypto::codec::Wire;
+use y7ke_crypto::vault::{Cost, Dek, Protection, VaultFault, VaultFile};
+use y7ke_ledger::store::{FILE_NAME as LEDGER, Ledger, Storage, StorageError, SubKeys};
+use zeroize::Zeroizing;
+
+use crate::api::VaultKind;
+
 const LOCK: &str = "lock";
+const SETTING_UP: &str = "setting-up";
+const VAULT: &str = "vault";
+
+/// A passphrase in bytes at most: more is a wrong file.
+const MAX_PASSPHRASE: u64 = 4096;
+
+/// A data folder that is ours while this value lives.
+pub struct Home {
+    folder: PathBuf,
+    dek: Dek,
+    kind: VaultKind,
+    fresh: bool,
+    /// Held, not read: closing it frees the folder.
+    _lock: File,
+}
+
+impl std::fmt::Debug for Home {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Home({}, …)", self.folder.display())
+    }
+}
+
+impl Home {
+    /// Opens `folder`, making it if it is not there: locked, its vault open.
+    pub fn open(folder: &Path, passphrase: Option<&Path>, rng: &mut impl CryptoRng) -> Result<Self, StartError> {
+        make_folder(folder)?;
+        let lock = lock(folder)?;
+        clear_unfinished(folder)?;
+        let fresh = is_fresh(folder)?;
+        let vault = if fresh { make_vault(folder, passphrase, rng)? } else { open_vault(folder, passphrase)? };
+        let kind = kind(&vault.0);
+        Ok(Self { folder: folder.into(), dek: vault.1, kind, fresh, _lock: lock })
+    }
+
+    /// Opens `folder` for the log tools: it must be there, and nothing in it is written.
+    pub fn open_existing(folder: &Path, passphrase: Option<&Path>) -> Result<Self, StartError> {
+        let lock = lock_existing(folder)?;
+        let (vault, dek) = open_vault(folder, passphrase)?;
+        Ok(Self { folder: folder.into(), dek, kind: kind(&vault), fresh: false, _lock: lock })
+    }
+
+    /// The ledger of this folder.
+    pub fn open_ledger(&self) -> Result<Ledger, StartError> {
+        let storage = Storage::folder(&self.folder);
+        Ledger::open(storage, SubKeys::new(&self.dek)).map_err(|fault| self.ledger_fault(&fault))
+    }
+
+    /// The first commit is durable: from now on this folder is somebody's identity.
+    pub fn settle(&mut self) -> Result<(), StartError> {
+        if std::mem::take(&mut self.fresh) {
+            let failed = |why| not_writable(&self.folder, why);
+            std::fs::remove_file(self.folder.join(SETTING_UP)).map_err(failed)?;
+            sync_folder(&self.folder).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// How the vault is locked.
+    pub const fn vault_kind(&self) -> VaultKind {
+        self.kind
+    }
+
+    /// A ledger that does not open, as a reason not to start.
+    pub fn ledger_fault(&self, fault: &StorageError) -> StartError {
+        match fault {
+            StorageError::InUse => StartError::InUse(self.folder.clone()),
+            StorageError::File { fault, .. } => {
+                not_writable(&self.folder, io::Error::new(fault.kind(), fault.to_string()))
+            }
+            fault => StartError::Damaged { folder: self.folder.clone(), what: fault.to_string() },
+        }
+    }
+}
 
 /// Why a node does not start; each has its exit code and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +116,9 @@ pub enum StartError {
         /// What the system said.
         why: io::Error,
     },
+    /// There is no data folder where one is to be read.
+    #[error("{} is not the folder of a y7ke identity; name one with --data-dir", .0.display())]
+    Absent(PathBuf),
     /// What lies in the folder is not whole.
     #[error("{} is damaged: {what}; put the folder back from a copy, or choose another one with --data-dir", .folder.display())]
     Damaged {
@@ -83,6 +167,7 @@ impl StartError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::System(_) => 1,
+            Self::Absent(_) => 2,
             Self::InUse(_) => 3,
             Self::Passphrase(_) => 4,
             Self::NotWritable { .. } => 5,
@@ -90,6 +175,92 @@ impl StartError {
             Self::AddressInUse { .. } => 7,
         }
     }
+}
+
+/// A vault and its key, opened by what there is.
+fn open_vault(folder: &Path, passphrase: Option<&Path>) -> Result<(VaultFile, Dek), StartError> {
+    let damaged = |what: &str| StartError::Damaged { folder: folder.into(), what: what.into() };
+    let bytes = std::fs::read(folder.join(VAULT)).map_err(|why| not_writable(folder, why))?;
+    let vault = VaultFile::from_bytes(&bytes).map_err(|_fault| damaged("the vault file is not one"))?;
+    let opened = match (vault.protection(), passphrase) {
+        (Protection::None, _) => vault.open_file(),
+        (Protection::Passphrase, None) => return Err(StartError::Passphrase(PassphraseFault::Missing)),
+        (Protection::Passphrase, Some(file)) => vault.open_passphrase(&read_passphrase(file)?),
+    };
+    let dek = opened.map_err(|fault| match fault {
+        VaultFault::WrongPassphrase => StartError::Passphrase(PassphraseFault::Wrong),
+        fault => damaged(&fault.to_string()),
+    })?;
+    Ok((vault, dek))
+}
+
+/// A fresh vault, durable before this returns.
+fn make_vault(
+    folder: &Path,
+    passphrase: Option<&Path>,
+    rng: &mut impl CryptoRng,
+) -> Result<(VaultFile, Dek), StartError> {
+    let (vault, dek) = match passphrase {
+        None => VaultFile::with_file_slot(rng),
+        Some(file) => VaultFile::with_passphrase(rng, &read_passphrase(file)?, Cost::STANDARD)
+            .map_err(|fault| StartError::System(io::Error::other(fault)))?,
+    };
+    let bytes = Zeroizing::new(vault.to_bytes());
+    let written = [(SETTING_UP, &[][..]), (VAULT, &bytes)].iter().try_for_each(|(name, bytes)| {
+        let mut file = private().truncate(true).open(folder.join(name))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        sync_folder(folder)
+    });
+    written.map_err(|why| not_writable(folder, why))?;
+    Ok((vault, dek))
+}
+
+fn kind(vault: &VaultFile) -> VaultKind {
+    match vault.protection() {
+        Protection::None => VaultKind::File,
+        Protection::Passphrase => VaultKind::Passphrase,
+    }
+}
+
+fn read_passphrase(file: &Path) -> Result<Zeroizing<String>, StartError> {
+    let unreadable = |why| StartError::Passphrase(PassphraseFault::Unreadable { file: file.into(), why });
+    let mut text = Zeroizing::new(String::new());
+    let opened = File::open(file).map_err(unreadable)?;
+    opened.take(MAX_PASSPHRASE).read_to_string(&mut text).map_err(unreadable)?;
+    match text.lines().next().filter(|line| !line.is_empty()) {
+        Some(line) => Ok(Zeroizing::new(line.to_owned())),
+        None => Err(StartError::Passphrase(PassphraseFault::Empty(file.into()))),
+    }
+}
+
+/// A start that did not get to its first commit told nobody anything: its remains go.
+fn clear_unfinished(folder: &Path) -> Result<(), StartError> {
+    if !exists(folder, SETTING_UP)? {
+        return Ok(());
+    }
+    for name in [LEDGER, VAULT, SETTING_UP] {
+        match std::fs::remove_file(folder.join(name)) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(not_writable(folder, why)),
+            _ => {}
+        }
+    }
+    sync_folder(folder).map_err(|why| not_writable(folder, why))
+}
+
+/// Neither vault nor ledger: fresh. One without the other: something is lost, and beginning anew would hide it.
+fn is_fresh(folder: &Path) -> Result<bool, StartError> {
+    let lost = |what: &str| StartError::Damaged { folder: folder.into(), what: format!("its file {what} is missing") };
+    match (exists(folder, VAULT)?, exists(folder, LEDGER)?) {
+        (false, false) => Ok(true),
+        (true, true) => Ok(false),
+        (false, true) => Err(lost(VAULT)),
+        (true, false) => Err(lost(LEDGER)),
+    }
+}
+
+fn exists(folder: &Path, name: &str) -> Result<bool, StartError> {
+    folder.join(name).try_exists().map_err(|why| not_writable(folder, why))
 }
 
 /// Makes the folder if it is not there, for its owner alone.
@@ -110,9 +281,19 @@ fn private() -> OpenOptions {
     options
 }
 
+/// Takes the lock of a folder that must be there, without writing.
+fn lock_existing(folder: &Path) -> Result<File, StartError> {
+    let file = File::open(folder.join(LOCK)).map_err(|why| not_readable(folder, why))?;
+    take(file, folder)
+}
+
 /// Takes the folder's lock; it lasts as long as the file is open, a crash frees it.
 fn lock(folder: &Path) -> Result<File, StartError> {
     let file = private().open(folder.join(LOCK)).map_err(|why| not_writable(folder, why))?;
+    take(file, folder)
+}
+
+fn take(file: File, folder: &Path) -> Result<File, StartError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StartError::InUse(folder.into())),
@@ -122,6 +303,22 @@ fn lock(folder: &Path) -> Result<File, StartError> {
 
 fn not_writable(folder: &Path, why: io::Error) -> StartError {
     StartError::NotWritable { folder: folder.into(), why }
+}
+
+fn not_readable(folder: &Path, why: io::Error) -> StartError {
+    match why.kind() {
+        io::ErrorKind::NotFound => StartError::Absent(folder.into()),
+        _ => not_writable(folder, why),
+    }
+}
+
+/// Names of files are durable only once their folder is.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    drop(folder);
+    Ok(())
 }
 
 /// No core dumps (they would hold every key), and no file of ours readable by others even where a library creates it.
@@ -137,5 +334,68 @@ pub fn harden() {
     #[cfg(target_os = "linux")]
     if let Err(fault) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
         tracing::warn!(%fault, "the process stays dumpable");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    /// A folder of this test's own under the system's temporary one, removed at the end.
+    struct Temporary(PathBuf);
+
+    impl Temporary {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("y7ke-home-{name}-{}", std::process::id()));
+            drop(std::fs::remove_dir_all(&folder));
+            Self(folder)
+        }
+
+        fn open(&self) -> Result<Home, StartError> {
+            Home::open(&self.0, None, &mut ChaCha20Rng::seed_from_u64(1))
+        }
+    }
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            drop(std::fs::remove_dir_all(&self.0));
+        }
+    }
+
+    #[test]
+    fn a_folder_has_one_owner() {
+        let folder = Temporary::new("owner");
+        let first = folder.open().expect("a fresh folder");
+        assert_eq!(folder.open().err().map(|fault| fault.exit_code()), Some(3));
+        drop(first);
+        assert!(folder.open().is_ok());
+    }
+
+    #[test]
+    fn until_it_is_settled_a_folder_is_made_anew() {
+        let folder = Temporary::new("settled");
+        drop(folder.open().expect("a fresh folder"));
+        assert!(folder.0.join(SETTING_UP).exists());
+        let mut second = folder.open().expect("a start that was cut short");
+        drop(second.open_ledger().expect("a ledger"));
+        second.settle().expect("a writable folder");
+        let vault = std::fs::read(folder.0.join(VAULT)).expect("a vault");
+        drop(second);
+        drop(folder.open().expect("the same again"));
+        assert_eq!(std::fs::read(folder.0.join(VAULT)).expect("a vault"), vault);
+    }
+
+    #[test]
+    fn a_lost_file_is_damage_and_never_a_fresh_start() {
+        let folder = Temporary::new("lost");
+        let mut home = folder.open().expect("a fresh folder");
+        drop(home.open_ledger().expect("a ledger"));
+        home.settle().expect("a writable folder");
+        drop(home);
+        std::fs::remove_file(folder.0.join(LEDGER)).expect("a ledger");
+        assert_eq!(folder.open().err().map(|fault| fault.exit_code()), Some(6));
     }
 }

@@ -17,10 +17,12 @@
 pub mod api;
 pub mod cli;
 pub mod console;
+pub mod core;
 pub mod home;
 pub mod options;
 pub mod rpc;
 pub mod shell;
+pub mod uri;
 
 pub use options::{Config, Options};
 pub use shell::{Handle, Node, NoticeReader, StartError, Views};

@@ -12,11 +12,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
+use y7ke_transport::{Address, AddressError};
 
 use crate::api::Mode;
-
-/// Until the transport's surface stands.
-type Address = String;
 
 /// Environment variable that names the data folder where `--data-dir` does not.
 pub const DATA_DIR_VARIABLE: &str = "Y7KE_DATA_DIR";
@@ -134,7 +132,7 @@ fn parse_mode(text: &str) -> Result<Mode, String> {
 }
 
 fn parse_address(text: &str) -> Result<Address, String> {
-    if text.starts_with('/') { Ok(text.into()) } else { Err("for example /ip4/0.0.0.0/tcp/4101".into()) }
+    text.parse().map_err(|fault: AddressError| fault.to_string())
 }
 
 #[cfg(test)]

@@ -13,15 +13,41 @@
 //! * A disk error is answered in words; the round did not happen; the shell waits and goes on.
 //! * A panic of the core ends the process with a code, never in a hang.
 
+mod actor;
+mod clock;
 mod handle;
+mod listening;
 mod notices;
 mod views;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use self::actor::{Actor, Network};
+use self::clock::Clock;
 pub use self::handle::Handle;
+use self::handle::{Ended, INBOX, Inner};
+use self::notices::Hub;
 pub use self::notices::NoticeReader;
 pub use self::views::Views;
-pub use crate::home::StartError;
+use crate::core::{CoreConfig, Engine};
+use crate::home::Home;
+pub use crate::home::{PassphraseFault, StartError};
 use crate::options::Config;
+
+/// Exit code after a panic, as Rust's own.
+const PANICKED: i32 = 101;
+
+/// How long tasks of the transport may linger at the end.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Threads for the sockets; the core has its own.
+const WORKERS: usize = 2;
 
 /// A node that can be started.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +59,62 @@ impl Node {
     /// Returns once the folder is open and the addresses are bound; the reader has every notice from the first on.
     /// Never from within tokio.
     pub fn start(config: Config) -> Result<(Handle, NoticeReader), StartError> {
-        todo!("{config:?}")
+        let clock = Clock::start();
+        let mut home = Home::open(&config.data_dir, config.passphrase_file.as_deref(), &mut clock::randomness()?)?;
+        let engine = open_engine(&config, &home, clock)?;
+        home.settle()?;
+        let runtime = runtime()?;
+        let (network, heard) = listening::start(&runtime, &config, engine.net_seed())?;
+        spawn(Parts { home, runtime, engine, clock, network, heard })
+    }
+}
+
+/// Everything that the thread takes over.
+struct Parts {
+    home: Home,
+    runtime: Runtime,
+    engine: Engine<rand_chacha::ChaCha20Rng>,
+    clock: Clock,
+    network: Network,
+    heard: Vec<y7ke_transport::Event>,
+}
+
+fn open_engine(config: &Config, home: &Home, clock: Clock) -> Result<Engine<rand_chacha::ChaCha20Rng>, StartError> {
+    let ledger = home.open_ledger()?;
+    let core = CoreConfig { version: env!("CARGO_PKG_VERSION").into(), vault: home.vault_kind(), mode: config.mode };
+    Engine::open(ledger, core, clock::randomness()?, clock.now()).map_err(|fault| home.ledger_fault(&fault))
+}
+
+fn runtime() -> Result<Runtime, StartError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.worker_threads(WORKERS).thread_name("y7ke-net").enable_all().build()?)
+}
+
+fn spawn(parts: Parts) -> Result<(Handle, NoticeReader), StartError> {
+    let (commands, inbox) = mpsc::channel(INBOX);
+    let hub = Arc::new(Hub::default());
+    let ended = Arc::new(Ended::default());
+    let views = Views::new(parts.engine.ledger().clone());
+    let notices = hub.subscribe();
+    let inner = Inner { inbox: commands, hub: Arc::clone(&hub), views, ended: Arc::clone(&ended) };
+    let thread = thread::Builder::new().name("y7ke-core".into());
+    // The thread tells its end through `ended`; nobody joins it.
+    let _detached = thread.spawn(move || {
+        let Parts { home, runtime, engine, clock, network, heard } = parts;
+        let actor = Actor::new(engine, clock, Arc::clone(&hub), inbox, network);
+        or_exit(|| actor.run(runtime.handle(), heard));
+        runtime.shutdown_timeout(LINGER);
+        drop(home);
+        hub.close();
+        ended.set();
+    })?;
+    Ok((Handle { inner: Arc::new(inner) }, notices))
+}
+
+/// The thread's edge: a panic in there is our bug, and a node without its core would hang every caller.
+fn or_exit(run: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        tracing::error!("the core panicked (the lines above say where); what was answered is safe on disk");
+        std::process::exit(PANICKED);
     }
 }

@@ -1,12 +1,20 @@
 //! Snapshot reads for the desktop's paged model.
 
+use y7ke_ledger::Ledger;
+
 use crate::api::{ApiError, Conversation, MessageView};
 
 /// Synchronous reads of the newest durable snapshot, without asking the core.
 #[derive(Clone, Debug)]
-pub struct Views {}
+pub struct Views {
+    _ledger: Ledger,
+}
 
 impl Views {
+    pub(super) fn new(ledger: Ledger) -> Self {
+        Self { _ledger: ledger }
+    }
+
     /// How many messages a conversation shows; positions are `0..count`, oldest first.
     pub fn count(&self, of: &Conversation) -> Result<usize, ApiError> {
         todo!("{of:?}")

@@ -1,0 +1,72 @@
+//! What a person wrote is nowhere but on the screens of the two (shown: 6; the row "encrypted covers all").
+
+mod common;
+
+use common::{Person, accepted, text, uri, y7_id};
+use serde_json::json;
+use y7ke_tests::process::{Launch, Node, files};
+use y7ke_tests::proxy::Proxy;
+
+const CANARY: &str = "canary-8c1f-sings-only-in-the-mine";
+
+/// Everything that carries the canary: a greeting, messages in both directions, a nickname, a profile name, a draft.
+#[test]
+fn a_canary_is_in_no_file_no_log_and_no_captured_byte() {
+    let (ada, bob) = (Person::new(), Person::new());
+    let proxy = Proxy::start(bob.port).unwrap();
+    let (launch_a, launch_b) = (talkative(&ada), talkative(&bob));
+    let (mut a, mut b) = (launch_a.start(), launch_b.start());
+    let link = uri(&mut b).replace(&format!("tcp%2F{}", bob.port), &format!("tcp%2F{}", proxy.port));
+    a.get("settings.set", json!({"name": format!("{CANARY} name")}));
+    a.get("contact.request", json!({"uri": link, "greeting": format!("{CANARY} greeting")}));
+    let request = b.event("the request", |event| event["kind"] == "request.received");
+    assert!(text(&request["request"]["greeting"]).contains(CANARY));
+    b.get("request.accept", json!({"request_id": request["request"]["request_id"]}));
+    let (a_id, b_id) = (y7_id(&mut a), y7_id(&mut b));
+    accepted(&mut a, &b_id);
+    accepted(&mut b, &a_id);
+
+    say(&mut a, &mut b, &b_id, "from a");
+    say(&mut b, &mut a, &a_id, "from b");
+    a.get("contact.rename", json!({"y7_id": b_id, "name": format!("{CANARY} nickname")}));
+    a.get("draft.set", json!({"y7_id": b_id, "text": format!("{CANARY} draft")}));
+    let seen = proxy.seen();
+    assert!(seen.len() > 10_000, "only {} bytes passed the proxy", seen.len());
+    nowhere(&seen, "the traffic");
+
+    while_running_and_after(&ada, &bob);
+    assert!(a.end().success() && b.end().success());
+    while_running_and_after(&ada, &bob);
+}
+
+/// Logs everything that it ever would.
+fn talkative(person: &Person) -> Launch {
+    person.launch().log("trace")
+}
+
+fn say(from: &mut Node, to: &mut Node, to_id: &str, words: &str) {
+    for n in 0..20 {
+        from.get("message.send", json!({"y7_id": to_id, "text": format!("{CANARY} {words} {n}")}));
+    }
+    let last = format!("{CANARY} {words} 19");
+    to.event("the last of them", |event| event["message"]["text"] == *last);
+    from.event("its delivery", |event| event["message"]["text"] == *last && event["message"]["status"] == "delivered");
+}
+
+/// Data folders and stderr logs both lie under the person's root.
+fn while_running_and_after(ada: &Person, bob: &Person) {
+    for (path, bytes) in files(ada.root()).into_iter().chain(files(bob.root())) {
+        nowhere(&bytes, &path.display().to_string());
+    }
+}
+
+fn nowhere(bytes: &[u8], place: &str) {
+    let utf16: Vec<u8> = CANARY.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for canary in [CANARY.as_bytes(), &utf16, hex(CANARY).as_bytes()] {
+        assert!(!bytes.windows(canary.len()).any(|window| window == canary), "the canary sings in {place}");
+    }
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
