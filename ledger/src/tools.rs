@@ -1,0 +1,1 @@
+//! Log tools: list, show, verify, export. Read only.

@@ -1,0 +1,193 @@
+//! The one writer: everything of a round waits here and becomes durable at once.
+//!
+//! ```text
+//! begin ─▶ admit · append · ensure_epoch · put_… ─▶ drain_news ─▶ commit ─▶ only now may anything leave (E7)
+//!                                              └─▶ drop: nothing happened, in the file or in memory
+//! ```
+
+use std::ops::Deref;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{CryptoRng, SeedableRng};
+use redb::WriteTransaction;
+use y7ke_crypto::codec::Wire;
+use y7ke_crypto::ids::{DeviceId, EventId, LogId};
+use zeroize::Zeroizing;
+
+use super::raw::Tbl;
+use super::schema::{self, EpochInfo, LogState, Place, Record, epoch_key, meta, name};
+use super::view::context;
+use super::{EventRef, PoolLease, StorageError, View};
+use crate::admit::{LogSpec, Refusal};
+use crate::fold::Change;
+use crate::orphans::{Dropped, Sender};
+
+/// What happened in a batch, in order, for whoever tells others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// An event is live now: it counts, and peers that lack it can have it.
+    Live(EventRef),
+    /// The projection of its log changed by an event.
+    Changed {
+        /// The event.
+        event: EventRef,
+        /// How.
+        change: Change,
+    },
+    /// A device has forked and counts no longer by itself (F2).
+    Frozen {
+        /// In this log.
+        log: LogId,
+        /// The device.
+        device: DeviceId,
+        /// The number that it used twice.
+        seq: u64,
+    },
+    /// Events left the live set: the whole projection of this log was folded again.
+    Refolded(LogId),
+    /// An orphan was dropped because the pool was full: exchange clocks with its sender again (S5).
+    Dropped(Dropped),
+    /// An orphan's dependencies came, and it does not belong: its author's fault.
+    Refused {
+        /// Who had sent it.
+        sender: Sender,
+        /// The event.
+        id: EventId,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// A write transaction; reads through it see its own writes.
+pub struct Batch {
+    pub(super) view: View,
+    transaction: WriteTransaction,
+    pub(super) lease: PoolLease,
+    /// Nonces of what is sealed at rest.
+    rng: ChaCha20Rng,
+    pub(super) news: Vec<News>,
+}
+
+impl Deref for Batch {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
+impl Batch {
+    pub(super) fn new(view: View, transaction: WriteTransaction, lease: PoolLease, rng: &mut impl CryptoRng) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        rng.fill_bytes(seed.as_mut_slice());
+        Self { view, transaction, lease, rng: ChaCha20Rng::from_seed(*seed), news: Vec::new() }
+    }
+
+    /// Makes everything durable, or nothing.
+    pub fn commit(self) -> Result<(), StorageError> {
+        let Self { mut view, transaction, mut lease, .. } = self;
+        for (number, state) in std::mem::take(&mut view.states) {
+            view.tables.put(Tbl::Logs, number.to_be_bytes().to_vec(), state.to_bytes());
+        }
+        view.tables.flush(&transaction)?;
+        transaction.commit()?;
+        lease.pool.settle();
+        Ok(())
+    }
+
+    /// What happened since the last call, in order.
+    pub fn drain_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// How many writes wait for the commit: a core may end its round on it.
+    pub fn waiting_writes(&self) -> usize {
+        self.view.tables.waiting()
+    }
+
+    /// Makes a log known, so that events of it are admitted. Known already: nothing happens.
+    pub fn ensure_log(&mut self, spec: LogSpec) -> Result<LogId, StorageError> {
+        let id = spec.id();
+        if self.log_number(&id)?.is_none() {
+            let number = self.next_number(meta::NEXT_LOG)?;
+            self.put(Tbl::Names, name::log(&id), number.to_be_bytes().to_vec());
+            self.put(Tbl::Logs, number.to_be_bytes().to_vec(), LogState::new(spec).to_bytes());
+        }
+        Ok(id)
+    }
+
+    /// Says which device this is: the boxes for it are opened. Appending says so as well.
+    pub fn set_device(&mut self, device: DeviceId) -> Result<(), StorageError> {
+        if self.device()? != Some(device) {
+            self.put(Tbl::Meta, meta::ME.to_vec(), device.as_bytes().to_vec());
+        }
+        Ok(())
+    }
+}
+
+/// Writing, for the store's own modules.
+impl Batch {
+    pub(super) fn put(&mut self, table: Tbl, key: Vec<u8>, value: Vec<u8>) {
+        self.view.tables.put(table, key, value);
+    }
+
+    pub(super) fn delete(&mut self, table: Tbl, key: Vec<u8>) {
+        self.view.tables.delete(table, key);
+    }
+
+    /// Seals a value, bound to its place.
+    pub(super) fn put_sealed(&mut self, table: Tbl, key: Vec<u8>, plain: &[u8]) {
+        let sealed = self.view.shared.keys.of(table).seal(&mut self.rng, &context(table, &key), plain);
+        self.put(table, key, sealed);
+    }
+
+    pub(super) fn rng(&mut self) -> &mut ChaCha20Rng {
+        &mut self.rng
+    }
+
+    /// The next unused number of a kind, from 1.
+    pub(super) fn next_number(&mut self, kind: &[u8]) -> Result<u32, StorageError> {
+        u32::try_from(self.next_long(kind)?).or(Err(StorageError::Damaged { what: "counter" }))
+    }
+
+    pub(super) fn next_long(&mut self, kind: &[u8]) -> Result<u64, StorageError> {
+        let last = self.view.tables.get(Tbl::Meta, kind)?.map(|value| schema::long_at(&value, 0)).transpose()?;
+        let next = last.unwrap_or(0) + 1;
+        self.put(Tbl::Meta, kind.to_vec(), next.to_be_bytes().to_vec());
+        Ok(next)
+    }
+
+    /// The number of a device, given now if it has none.
+    pub(super) fn number_device(&mut self, device: &DeviceId) -> Result<u32, StorageError> {
+        if let Some(number) = self.device_number(device)? {
+            return Ok(number);
+        }
+        let number = self.next_number(meta::NEXT_DEVICE)?;
+        self.put(Tbl::Names, name::device(device), number.to_be_bytes().to_vec());
+        self.put(Tbl::Names, name::device_number(number), device.as_bytes().to_vec());
+        Ok(number)
+    }
+
+    /// The state of a log, to be changed; written down at the commit.
+    pub(super) fn state_mut(&mut self, log: u32) -> Result<&mut LogState, StorageError> {
+        if !self.view.states.contains_key(&log) {
+            let state = self.state(log)?;
+            self.view.states.insert(log, state);
+        }
+        self.view.states.get_mut(&log).ok_or(StorageError::Absent { what: "log state" })
+    }
+
+    pub(super) fn put_record(&mut self, place: &Place, record: &Record) {
+        self.put(Tbl::Events, place.key(), record.to_bytes());
+    }
+
+    pub(super) fn put_epoch(&mut self, number: u32, info: &EpochInfo) {
+        self.put(Tbl::Epochs, epoch_key::by_number(number), info.to_bytes());
+    }
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Batch(…)")
+    }
+}
