@@ -1,1 +1,7 @@
-//! y7ke-tests
+//! Tests of the whole: real processes with their pipes and sockets, and the simulator.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod process;
+pub mod proxy;
