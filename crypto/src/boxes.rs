@@ -131,14 +131,8 @@ pub fn seal(rng: &mut impl CryptoRng, to: &PrekeyPublic, info: &[u8], aad: &[u8]
 pub fn open(with: &PrekeySecret, info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, BoxBroken> {
     let (enc, ct) = sealed.split_at_checked(ENC_LEN).ok_or(BoxBroken)?;
     let enc = Encapped::from_bytes(enc).ok().ok_or(BoxBroken)?;
-    let opened = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(
-        &OpModeR::Base,
-        &with.key(),
-        &enc,
-        info,
-        ct,
-        aad,
-    );
+    let opened =
+        hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(&OpModeR::Base, &with.key(), &enc, info, ct, aad);
     opened.map(Zeroizing::new).ok().ok_or(BoxBroken)
 }
 

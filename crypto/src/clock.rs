@@ -256,7 +256,10 @@ mod tests {
     #[test]
     fn s2_lacks_names_the_missing_runs() {
         let (a, b) = (clock(&[(2, 5, 5), (3, 1, 1)]), clock(&[(2, 9, 9), (4, 2, 2)]));
-        assert_eq!(a.lacks(&b), [Want { device: device(2), from: 6, to: 9 }, Want { device: device(4), from: 1, to: 2 }]);
+        assert_eq!(
+            a.lacks(&b),
+            [Want { device: device(2), from: 6, to: 9 }, Want { device: device(4), from: 1, to: 2 }]
+        );
         assert_eq!(b.lacks(&a), [Want { device: device(3), from: 1, to: 1 }]);
         assert!(a.includes(&a));
     }

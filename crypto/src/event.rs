@@ -16,8 +16,8 @@
 //! stored and has no effect (E4); an unknown version is refused. The id covers the *hash* of the body,
 //! so a hollow event keeps its id and its signature.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload as Sealing};
 use chacha20poly1305::XChaCha20Poly1305;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload as Sealing};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -382,4 +382,39 @@ fn unpad(mut padded: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
     }
     padded.truncate(mark);
     Some(padded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// E6: every length lands in the least bucket that holds it, and comes back.
+    #[test]
+    fn e6_padding_round_trips_at_every_edge() {
+        let edges = BUCKETS.iter().flat_map(|bucket| [bucket - 2, bucket - 1, *bucket, bucket + 1]);
+        for len in edges.chain([0, 1]).filter(|len| *len <= MAX_BODY) {
+            let body = vec![0x80; len];
+            let padded = pad(&body).unwrap();
+            let least = BUCKETS.into_iter().find(|bucket| len < *bucket);
+            assert_eq!(Some(padded.len()), least);
+            assert_eq!(unpad(padded).unwrap().as_slice(), body);
+        }
+        assert!(pad(&vec![0; MAX_BODY + 1]).is_none());
+    }
+
+    /// E6: a body has one padding; no mark, a wrong mark, a greater bucket and an odd length are refused.
+    #[test]
+    fn e6_foreign_padding_is_refused() {
+        let with = |len: usize, mark: usize, byte: u8| {
+            let mut padded = Zeroizing::new(vec![0; len]);
+            padded[mark] = byte;
+            unpad(padded)
+        };
+        assert!(with(256, 9, 0x80).is_some());
+        assert!(with(256, 9, 0x81).is_none());
+        assert!(with(256, 9, 0).is_none());
+        assert!(with(1_024, 9, 0x80).is_none());
+        assert!(with(255, 9, 0x80).is_none());
+        assert!(unpad(Zeroizing::new(Vec::new())).is_none());
+    }
 }

@@ -409,7 +409,8 @@ mod tests {
     #[test]
     fn net_key_is_a_peer_id() {
         // The key of RFC 8032 test 1 and its peer id as libp2p prints it.
-        let net: NetKey = unhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").map(NetKey).unwrap();
+        let net: NetKey =
+            unhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").map(NetKey).unwrap();
         let text = net.to_string();
         assert!(text.starts_with("12D3Koo"), "{text}");
         assert_eq!(text.parse(), Ok(net));

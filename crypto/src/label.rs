@@ -108,9 +108,35 @@ pub fn message(label: &str, fields: &[&[u8]]) -> Vec<u8> {
 /// Every label, for the test that none is a prefix of another.
 #[cfg(test)]
 const ALL: &[&str] = &[
-    EVENT, EVENT_SIG, LOG_IDENTITY, LOG_ACCOUNT, LOG_CONVERSATION, CERT, PREKEY, PREKEY_ID, BUNDLE, REQUEST,
-    REQUEST_HASH, DETAILS, REQUEST_BOX, REQUEST_SEAL, BOX, BOX_HASH, COMMIT, MEMBERS, EPOCH, CHAIN, EVENT_KEY,
-    CHAIN_KEY, KEY_COMMIT, ACK, HELLO, TAG_KEY, VAULT, VAULT_CHECK, SAFETY,
+    EVENT,
+    EVENT_SIG,
+    LOG_IDENTITY,
+    LOG_ACCOUNT,
+    LOG_CONVERSATION,
+    CERT,
+    PREKEY,
+    PREKEY_ID,
+    BUNDLE,
+    REQUEST,
+    REQUEST_HASH,
+    DETAILS,
+    REQUEST_BOX,
+    REQUEST_SEAL,
+    BOX,
+    BOX_HASH,
+    COMMIT,
+    MEMBERS,
+    EPOCH,
+    CHAIN,
+    EVENT_KEY,
+    CHAIN_KEY,
+    KEY_COMMIT,
+    ACK,
+    HELLO,
+    TAG_KEY,
+    VAULT,
+    VAULT_CHECK,
+    SAFETY,
 ];
 
 #[cfg(test)]

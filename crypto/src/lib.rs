@@ -28,6 +28,8 @@ pub mod clock;
 pub mod codec;
 pub mod epoch;
 pub mod event;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod hello;
 pub mod ids;
 pub mod label;

@@ -173,11 +173,7 @@ impl VaultFile {
     }
 
     /// A new vault behind a passphrase.
-    pub fn with_passphrase(
-        rng: &mut impl CryptoRng,
-        passphrase: &str,
-        cost: Cost,
-    ) -> Result<(Self, Dek), VaultFault> {
+    pub fn with_passphrase(rng: &mut impl CryptoRng, passphrase: &str, cost: Cost) -> Result<(Self, Dek), VaultFault> {
         let (mut vault, dek) = Self::empty(rng);
         vault.add_passphrase(rng, &dek, passphrase, cost)?;
         Ok((vault, dek))
@@ -319,9 +315,7 @@ impl Wire for Lock {
     fn write(&self, to: &mut Writer) {
         match self {
             Self::File(key) => to.u8(1).raw(key.as_slice()),
-            Self::Passphrase { salt, cost } => {
-                to.u8(2).raw(salt).u32(cost.memory_kib).u32(cost.passes).u32(cost.lanes)
-            }
+            Self::Passphrase { salt, cost } => to.u8(2).raw(salt).u32(cost.memory_kib).u32(cost.passes).u32(cost.lanes),
         };
     }
 
