@@ -158,7 +158,7 @@ pub fn texts(data: &[u8]) {
 /// [`VaultFile`] and sealed rows; no passphrase is stretched.
 pub fn vault(data: &[u8]) {
     reached(decoded::<VaultFile>(data).map(|vault| vault.open_file()));
-    reached(Dek::from_bytes(&[0; 32]).subkey("y7/fuzz/1").open(&[], data));
+    reached(Dek::from_bytes(&[0; 32]).subkey("fuzz").open(&[], data));
 }
 
 /// [`Want`]

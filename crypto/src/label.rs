@@ -68,6 +68,8 @@ pub const TAG_KEY: &str = "y7/tag-key/1";
 pub const VAULT: &str = "y7/vault/1";
 /// Fingerprint of a vault's key.
 pub const VAULT_CHECK: &str = "y7/vault-check/1";
+/// A key of the vault for one purpose.
+pub const SUBKEY: &str = "y7/subkey/1";
 /// Half of a safety number (B8).
 pub const SAFETY: &str = "y7/safety/1";
 
@@ -136,6 +138,7 @@ const ALL: &[&str] = &[
     TAG_KEY,
     VAULT,
     VAULT_CHECK,
+    SUBKEY,
     SAFETY,
 ];
 

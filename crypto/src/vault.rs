@@ -8,7 +8,7 @@
 //!    1 file        head = wrapping key 32                  in the clear: no protection, and said so
 //!    2 passphrase  head = salt 16 · memory u32 KiB · passes u32 · lanes u32      Argon2id, v 1.3
 //!    3 (kept for the keyring of the operating system)
-//! subkey  HKDF(DEK, label)                     sealed  nonce 24 ‖ XChaCha20-Poly1305(subkey, …, aad = context)
+//! subkey  HKDF(DEK, "y7/subkey/1" ‖ purpose)   sealed  nonce 24 ‖ XChaCha20-Poly1305(subkey, …, aad = context)
 //! ```
 //!
 //! Invariants: every slot wraps the same DEK (`check` tells before one is added); a passphrase with any
@@ -68,14 +68,14 @@ pub enum Protection {
 }
 
 /// The slots that wrap one [`Dek`]. With a file slot its bytes are themselves a secret.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct VaultFile {
     id: [u8; 16],
     check: [u8; 16],
     slots: Vec<Slot>,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Slot {
     lock: Lock,
     nonce: [u8; NONCE_LEN],
@@ -83,7 +83,7 @@ struct Slot {
 }
 
 /// Where the wrapping key comes from.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 enum Lock {
     File(Zeroizing<[u8; 32]>),
     Passphrase { salt: [u8; 16], cost: Cost },
@@ -137,9 +137,9 @@ impl Cost {
 }
 
 impl Dek {
-    /// The key for one purpose; the label names it and begins with `y7/`.
-    pub fn subkey(&self, label: &'static str) -> SubKey {
-        SubKey(*label::derive(None, &self.0, label, &[]))
+    /// The key for one purpose, by its name, such as `ledger/words`.
+    pub fn subkey(&self, purpose: &'static str) -> SubKey {
+        SubKey(*label::derive(None, &self.0, label::SUBKEY, &[purpose.as_bytes()]))
     }
 
     fn check(&self, id: &[u8; 16]) -> [u8; 16] {
@@ -472,19 +472,19 @@ mod tests {
     #[test]
     fn a_row_opens_in_its_place_only() {
         let (_, dek) = VaultFile::with_file_slot(&mut rng());
-        let key = dek.subkey("y7/test-rows/1");
+        let key = dek.subkey("test/rows");
         let sealed = key.seal(&mut rng(), b"drafts/1", b"text");
         assert_eq!(sealed.len(), 4 + SEAL_OVERHEAD);
         assert_eq!(key.open(b"drafts/1", &sealed).unwrap().as_slice(), b"text");
         assert_eq!(key.open(b"drafts/2", &sealed), Err(Unsealable));
-        assert_eq!(dek.subkey("y7/test-other/1").open(b"drafts/1", &sealed), Err(Unsealable));
+        assert_eq!(dek.subkey("test/other").open(b"drafts/1", &sealed), Err(Unsealable));
         assert_eq!(key.open(b"drafts/1", &sealed[..NONCE_LEN - 1]), Err(Unsealable));
     }
 
     #[test]
     fn secrets_do_not_print() {
         let (vault, dek) = VaultFile::with_file_slot(&mut rng());
-        assert_eq!(format!("{dek:?} {:?}", dek.subkey("y7/test/1")), "Dek(…) SubKey(…)");
+        assert_eq!(format!("{dek:?} {:?}", dek.subkey("test")), "Dek(…) SubKey(…)");
         assert_eq!(format!("{vault:?}"), "VaultFile(1 slots, None)");
     }
 }

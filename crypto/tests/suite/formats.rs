@@ -216,15 +216,18 @@ fn keys(world: &World) -> Vec<Format> {
 fn sessions(world: &World) -> Vec<Format> {
     let net = world.a.devices[1].net.id();
     let proven = world.a.devices[1].chain.verify().unwrap();
-    let transcript = transcript(world);
+    let (transcript, signed) = (transcript(world), proof(world));
     vec![
         Format::plain("clock", "clock", &clock(world)),
         Format::plain("want", "want", &ack(world).claim.unopened[0]),
         Format::plain("ack", "ack", &ack(world))
             .believed(|bytes| Signed::<Ack>::from_bytes(bytes).is_ok_and(|ack| ack.verify().is_ok())),
-        // The nonce is believed by the proof, which covers both; see `hello` in the crate.
+        // The nonce is believed with the proof, which covers both.
         Format::plain("hello", "hello", &hello(world)).believed(move |bytes| {
-            Hello::from_bytes(bytes).is_ok_and(|hello| hello.verify(&net).is_ok() && hello.nonce == [0xd1; 32])
+            let Ok(Hello { nonce, chain }) = Hello::from_bytes(bytes) else { return false };
+            let seen = Transcript { dialer_nonce: nonce, ..transcript };
+            let proven = Hello { nonce, chain }.verify(&net);
+            proven.is_ok_and(|proven| seen.check(Role::Dialer, &proven, &signed).is_ok())
         }),
         Format::plain("proof", "proof", &proof(world)).believed(move |bytes| {
             Proof::from_bytes(bytes).is_ok_and(|proof| transcript.check(Role::Dialer, &proven, &proof).is_ok())

@@ -185,12 +185,12 @@ fn vaults() -> Value {
         "passphrase": PASSPHRASE,
         "locked": hex(locked.to_bytes()),
         "locked_dek": hex(locked_dek.expose()),
-        "row": { "label": ROWS, "context": "drafts/1", "plain": "a draft", "sealed": hex(row) },
+        "row": { "purpose": ROWS, "context": "drafts/1", "plain": "a draft", "sealed": hex(row) },
     })
 }
 
 const PASSPHRASE: &str = "correct horse battery staple";
-const ROWS: &str = "y7/test-rows/1";
+const ROWS: &str = "test/rows";
 
 fn acks(world: &World) -> Value {
     let (ack, of) = (formats::ack(world), world.a.devices[0].id());
@@ -335,7 +335,7 @@ fn vaults_read_back() {
     let locked = decoded::<VaultFile>(&file, "locked").open_passphrase(text(&file, "passphrase")).unwrap();
     assert_eq!(*locked.expose(), array(&file, "locked_dek"));
     let row = &file["row"];
-    assert_eq!(text(row, "label"), ROWS);
+    assert_eq!(text(row, "purpose"), ROWS);
     let key = Dek::from_bytes(&array(&file, "file_dek")).subkey(ROWS);
     let plain = key.open(text(row, "context").as_bytes(), &bytes(row, "sealed")).unwrap();
     assert_eq!(plain.as_slice(), text(row, "plain").as_bytes());
