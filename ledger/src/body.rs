@@ -20,6 +20,8 @@ mod account;
 pub mod fuzz;
 mod read;
 #[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
 mod tests;
 pub(crate) mod text;
 

@@ -23,8 +23,8 @@ mod tests;
 use y7ke_crypto::ids::{DeviceId, EventId, LogId};
 
 pub use contacts::{
-    ContactRow, ContactState, RequestPhase, RequestRow, auto_accept, contact, contacts, request, request_bytes,
-    requests, setting, settings,
+    ContactRow, ContactState, RequestPhase, RequestRow, auto_accept, contact, contacts, request, requests, setting,
+    settings, stored_request,
 };
 pub use conversations::{ConversationRow, MAX_UNREAD, Unread, conversation, marks_up_to, members, openings, reads_of};
 pub use messages::{MessageKey, MessageRow, Page, authored, message, message_keys, page, row};

@@ -10,6 +10,7 @@
 
 use y7ke_crypto::codec::{DecodeError, Reader, Wire, Writer};
 use y7ke_crypto::ids::{RequestId, RootId};
+use y7ke_crypto::request::Request;
 use y7ke_crypto::text::{Greeting, Name};
 
 use super::text;
@@ -73,6 +74,23 @@ pub enum RequestAnswer {
     Expired = 4,
     /// A newer one of the same person, or the winner of two that crossed, stands instead.
     Superseded = 5,
+}
+
+impl RequestIn {
+    /// What is kept of a request that was checked.
+    pub fn of(request: &Request) -> Self {
+        let core = &request.core.claim;
+        Self {
+            req_id: core.req_id,
+            from_root: core.from_root,
+            created: core.created,
+            expires: core.expires,
+            name: request.name.clone(),
+            greeting: request.greeting.clone(),
+            bundle: request.from_bundle.to_bytes(),
+            core: request.core.to_bytes(),
+        }
+    }
 }
 
 impl Wire for RequestOut {

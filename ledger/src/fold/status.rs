@@ -11,7 +11,7 @@
 //! Invariant: *never inferred from a maximum*. A clock that covers number 9 says that 5 is stored there;
 //! whether 5 could be opened is said by the unopened ranges alone.
 
-use y7ke_crypto::clock::{Clock, Want};
+use y7ke_crypto::ack::{Ack, Arrival};
 use y7ke_crypto::ids::{DeviceId, RootId};
 
 /// How far a message came.
@@ -32,25 +32,8 @@ pub enum Status {
 pub struct Acked<'a> {
     /// The person whose device it is.
     pub root: RootId,
-    /// The device.
-    pub device: DeviceId,
-    /// What it holds.
-    pub clock: &'a Clock,
-    /// What of that it cannot open yet.
-    pub unopened: &'a [Want],
-}
-
-impl Acked<'_> {
-    /// Whether the device holds the event, openable or not.
-    fn holds(&self, author: &DeviceId, seq: u64) -> bool {
-        self.clock.covers(author, seq)
-    }
-
-    /// Whether the device holds the event and can open it.
-    pub fn delivered(&self, author: &DeviceId, seq: u64) -> bool {
-        let hidden = |range: &Want| range.device == *author && (range.from..=range.to).contains(&seq);
-        self.holds(author, seq) && !self.unopened.iter().any(hidden)
-    }
+    /// What the device says.
+    pub ack: &'a Ack,
 }
 
 /// One person's read mark for one author device.
@@ -87,7 +70,7 @@ pub fn status(
 
 /// The devices that hold the event and can open it, ascending.
 pub fn delivered_to(author: &DeviceId, seq: u64, acks: &[Acked<'_>]) -> Vec<DeviceId> {
-    let holders = acks.iter().filter(|ack| ack.delivered(author, seq)).map(|ack| ack.device);
+    let holders = acks.iter().filter(|of| of.ack.arrival(author, seq) == Arrival::Delivered).map(|of| of.ack.device);
     let mut devices: Vec<_> = holders.filter(|device| device != author).collect();
     devices.sort_unstable();
     devices.dedup();
@@ -95,21 +78,21 @@ pub fn delivered_to(author: &DeviceId, seq: u64, acks: &[Acked<'_>]) -> Vec<Devi
 }
 
 fn has_it(root: &RootId, author: &DeviceId, seq: u64, acks: &[Acked<'_>]) -> bool {
-    acks.iter().any(|ack| ack.root == *root && ack.delivered(author, seq))
+    acks.iter().any(|of| of.root == *root && of.ack.arrival(author, seq) == Arrival::Delivered)
 }
 
 /// A mark is a greatest number: where the person's devices say that they hold the event and none can open
 /// it, they have not read it, whatever the mark covers.
 fn has_read(root: &RootId, author: &DeviceId, seq: u64, acks: &[Acked<'_>], reads: &[ReadBy]) -> bool {
     let marked = reads.iter().any(|mark| mark.reader == *root && mark.device == *author && mark.seq >= seq);
-    let held = acks.iter().any(|ack| ack.root == *root && ack.holds(author, seq));
+    let held = acks.iter().any(|of| of.root == *root && of.ack.arrival(author, seq) != Arrival::Missing);
     marked && (!held || has_it(root, author, seq, acks))
 }
 
 #[cfg(test)]
 mod tests {
-    use y7ke_crypto::clock::Tip;
-    use y7ke_crypto::ids::EventId;
+    use y7ke_crypto::clock::{Clock, Tip, Want};
+    use y7ke_crypto::ids::{EventId, LogId};
 
     use super::*;
 
@@ -123,59 +106,65 @@ mod tests {
         RootId::from([n; 32])
     }
 
-    fn holding(seq: u64) -> Clock {
-        [(device(ME), Tip { seq, id: EventId::from([9; 32]) })].into_iter().collect()
+    /// Device `n` holds my events up to `seq`, but for these it has no key.
+    fn ack(n: u8, seq: u64, unopened: &[(u64, u64)]) -> Ack {
+        let tip = Tip { seq, id: EventId::from([9; 32]) };
+        let clock: Clock = [(device(ME), tip)].into_iter().filter(|_| seq > 0).collect();
+        let unopened = unopened.iter().map(|(from, to)| Want { device: device(ME), from: *from, to: *to }).collect();
+        Ack { log: LogId::from([8; 32]), device: device(n), number: 1, clock, unopened }
     }
 
-    fn range(from: u64, to: u64) -> Want {
-        Want { device: device(ME), from, to }
-    }
-
-    fn of(seq: u64, others: &[RootId], acks: &[Acked<'_>], reads: &[ReadBy]) -> Status {
-        status(&device(ME), seq, others, acks, reads, true)
+    fn of(seq: u64, others: &[u8], acks: &[(u8, &Ack)], reads: &[ReadBy]) -> Status {
+        let others: Vec<_> = others.iter().map(|n| root(*n)).collect();
+        let acks: Vec<_> = acks.iter().map(|(person, ack)| Acked { root: root(*person), ack }).collect();
+        status(&device(ME), seq, &others, &acks, reads, true)
     }
 
     /// S3: the fault of the earlier messenger: "acknowledged up to 9" taken for "has 5".
     #[test]
     fn s3_delivery_is_never_inferred_from_a_maximum() {
-        let (clock, unopened) = (holding(9), [range(5, 6)]);
-        let acks = [Acked { root: root(2), device: device(2), clock: &clock, unopened: &unopened }];
-        let reached: Vec<_> = (1..=10).map(|seq| of(seq, &[root(2)], &acks, &[])).collect();
-        let expected = [4, 2, 3, 1].iter().zip([Status::Delivered, Status::Sent, Status::Delivered, Status::Sent]);
-        let expected: Vec<_> = expected.flat_map(|(n, status)| std::iter::repeat_n(status, *n)).collect();
+        let ack = ack(20, 9, &[(5, 6)]);
+        let reached: Vec<_> = (1..=10).map(|seq| of(seq, &[2], &[(2, &ack)], &[])).collect();
+        let expected = [(4, Status::Delivered), (2, Status::Sent), (3, Status::Delivered), (1, Status::Sent)];
+        let expected: Vec<_> = expected.into_iter().flat_map(|(n, status)| std::iter::repeat_n(status, n)).collect();
         assert_eq!(reached, expected);
     }
 
     /// S3: one device of each other member is enough, and each member is needed.
     #[test]
     fn s3_each_other_member_and_any_of_its_devices() {
-        let (clock, none) = (holding(3), Clock::new());
-        let ack = |r, d, clock| Acked { root: root(r), device: device(d), clock, unopened: &[] };
-        let both = [root(2), root(3)];
-        assert_eq!(of(1, &both, &[ack(2, 20, &clock), ack(2, 21, &clock)], &[]), Status::Sent);
-        assert_eq!(of(1, &both, &[ack(2, 20, &clock), ack(3, 30, &none)], &[]), Status::Sent);
-        assert_eq!(of(1, &both, &[ack(2, 20, &clock), ack(3, 30, &none), ack(3, 31, &clock)], &[]), Status::Delivered);
-        assert_eq!(of(1, &[], &[ack(2, 20, &clock)], &[]), Status::Sent, "nobody else is nobody's delivery");
+        let (a, b, nothing, all) = (ack(20, 3, &[]), ack(21, 3, &[]), ack(30, 0, &[]), ack(31, 3, &[]));
+        assert_eq!(of(1, &[2, 3], &[(2, &a), (2, &b)], &[]), Status::Sent);
+        assert_eq!(of(1, &[2, 3], &[(2, &a), (3, &nothing)], &[]), Status::Sent);
+        assert_eq!(of(1, &[2, 3], &[(2, &a), (3, &nothing), (3, &all)], &[]), Status::Delivered);
+        assert_eq!(of(1, &[], &[(2, &a)], &[]), Status::Sent, "nobody else is nobody's delivery");
+    }
+
+    /// S3: what no device of the person can open is not delivered; one that can is enough.
+    #[test]
+    fn s3_one_device_that_can_open_it_is_enough() {
+        let (closed, open) = (ack(20, 9, &[(1, 9)]), ack(21, 9, &[]));
+        assert_eq!(of(5, &[2], &[(2, &closed)], &[]), Status::Sent);
+        assert_eq!(of(5, &[2], &[(2, &closed), (2, &open)], &[]), Status::Delivered);
     }
 
     /// S3: my own sibling's acknowledgement delivers nothing to the other person.
     #[test]
     fn s3_a_sibling_does_not_count() {
-        let clock = holding(3);
-        let acks = [Acked { root: root(ME), device: device(11), clock: &clock, unopened: &[] }];
-        assert_eq!(of(1, &[root(2)], &acks, &[]), Status::Sent);
+        let sibling = ack(11, 3, &[]);
+        assert_eq!(of(1, &[2], &[(ME, &sibling)], &[]), Status::Sent);
+        let acks = [Acked { root: root(ME), ack: &sibling }];
         assert_eq!(delivered_to(&device(ME), 1, &acks), [device(11)]);
     }
 
     #[test]
     fn s3_a_mark_does_not_read_what_cannot_be_opened() {
-        let (clock, unopened) = (holding(9), [range(5, 5)]);
-        let acks = [Acked { root: root(2), device: device(2), clock: &clock, unopened: &unopened }];
+        let ack = ack(20, 9, &[(5, 5)]);
         let reads = [ReadBy { reader: root(2), device: device(ME), seq: 7 }];
-        assert_eq!(of(5, &[root(2)], &acks, &reads), Status::Sent);
-        assert_eq!(of(7, &[root(2)], &acks, &reads), Status::Read);
-        assert_eq!(of(8, &[root(2)], &acks, &reads), Status::Delivered);
-        assert_eq!(of(7, &[root(2)], &[], &reads), Status::Read, "a signed mark comes before the acknowledgement");
+        assert_eq!(of(5, &[2], &[(2, &ack)], &reads), Status::Sent);
+        assert_eq!(of(7, &[2], &[(2, &ack)], &reads), Status::Read);
+        assert_eq!(of(8, &[2], &[(2, &ack)], &reads), Status::Delivered);
+        assert_eq!(of(7, &[2], &[], &reads), Status::Read, "a signed mark comes before the acknowledgement");
     }
 
     #[test]

@@ -16,8 +16,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use y7ke_crypto::bundle::Bundle;
 use y7ke_crypto::codec::{Reader, Wire};
 use y7ke_crypto::ids::{LogId, RequestId, RootId};
+use y7ke_crypto::request::Request;
+use y7ke_crypto::sign::Signed;
+use y7ke_crypto::text::{Greeting, Name};
 
 use super::{people, sound};
 use crate::body::{MAX_REQUEST_BUNDLE_BYTES, MAX_REQUEST_CORE_BYTES, RequestAnswer};
@@ -133,18 +137,27 @@ pub fn request<R: Rows>(
     Ok(all.into_iter().find(|row| row.direction == direction && row.req_id == *req_id))
 }
 
-/// Sender's bundle and signed core of a request of somebody else, as they came.
-pub fn request_bytes<R: Rows>(
-    rows: &R,
-    account: &LogId,
-    req_id: &RequestId,
-) -> Result<Option<(Vec<u8>, Vec<u8>)>, R::Error> {
-    const TABLE: Table = Table::RequestBytes;
-    let Some(value) = register::get(rows, TABLE, &key::named(account, req_id.as_bytes()))? else { return Ok(None) };
-    let mut from = Reader::new("request bytes", &value);
-    let bundle = sound(TABLE, from.var(MAX_REQUEST_BUNDLE_BYTES).ok())?.to_vec();
-    let core = sound(TABLE, from.var(MAX_REQUEST_CORE_BYTES).ok())?.to_vec();
-    Ok(Some((bundle, core)))
+/// A request of somebody else as it came, for accepting it. It was checked before it was stored.
+pub fn stored_request<R: Rows>(rows: &R, account: &LogId, req_id: &RequestId) -> Result<Option<Request>, R::Error> {
+    let Some(bytes) = register::get(rows, Table::RequestBytes, &key::named(account, req_id.as_bytes()))? else {
+        return Ok(None);
+    };
+    let name = key::join(&[account.as_bytes(), &[Direction::In as u8], req_id.as_bytes()]);
+    let facts = sound(Table::Requests, register::get(rows, Table::Requests, &name)?)?;
+    let facts = sound(Table::Requests, RequestFacts::from_bytes(&facts).ok())?;
+    Ok(Some(sound(Table::RequestBytes, rebuild(&bytes, facts))?))
+}
+
+fn rebuild(bytes: &[u8], facts: RequestFacts) -> Option<Request> {
+    let mut from = Reader::new("request bytes", bytes);
+    let bundle = from.var(MAX_REQUEST_BUNDLE_BYTES).ok()?;
+    let core = from.var(MAX_REQUEST_CORE_BYTES).ok()?;
+    Some(Request {
+        core: Signed::from_bytes(core).ok()?,
+        from_bundle: Bundle::from_bytes(bundle).ok()?,
+        name: Name::new(facts.name).ok()?,
+        greeting: Greeting::new(facts.greeting).ok()?,
+    })
 }
 
 /// All people that `account` knows, ascending by identity.

@@ -1,6 +1,6 @@
 //! What is needed to say how far the messages of a log came, read once per page.
 
-use y7ke_crypto::clock::{Clock, Want};
+use y7ke_crypto::ack::Ack;
 use y7ke_crypto::ids::{DeviceId, LogId, RootId};
 
 use super::{MessageKey, conversations, people};
@@ -12,17 +12,9 @@ use crate::rows::Rows;
 pub struct Reach {
     me: RootId,
     people: Vec<RootId>,
-    acks: Vec<OwnedAck>,
+    acks: Vec<(RootId, Ack)>,
     reads: Vec<ReadBy>,
     local: Vec<(DeviceId, u64)>,
-}
-
-#[derive(Clone, Debug)]
-struct OwnedAck {
-    root: RootId,
-    device: DeviceId,
-    clock: Clock,
-    unopened: Vec<Want>,
 }
 
 impl Reach {
@@ -41,16 +33,9 @@ impl Reach {
     }
 
     /// Adds the newest acknowledgement of a device; of a device of nobody in the log it says nothing.
-    pub fn acked<R: Rows>(
-        &mut self,
-        rows: &R,
-        log: &LogId,
-        device: DeviceId,
-        clock: Clock,
-        unopened: Vec<Want>,
-    ) -> Result<(), R::Error> {
-        if let Some(root) = people::person_of(rows, log, &self.people, &device)? {
-            self.acks.push(OwnedAck { root, device, clock, unopened });
+    pub fn acked<R: Rows>(&mut self, rows: &R, ack: Ack) -> Result<(), R::Error> {
+        if let Some(root) = people::person_of(rows, &ack.log, &self.people, &ack.device)? {
+            self.acks.push((root, ack));
         }
         Ok(())
     }
@@ -71,12 +56,6 @@ impl Reach {
     }
 
     fn views(&self) -> Vec<Acked<'_>> {
-        self.acks.iter().map(OwnedAck::view).collect()
-    }
-}
-
-impl OwnedAck {
-    fn view(&self) -> Acked<'_> {
-        Acked { root: self.root, device: self.device, clock: &self.clock, unopened: &self.unopened }
+        self.acks.iter().map(|(root, ack)| Acked { root: *root, ack }).collect()
     }
 }
