@@ -59,9 +59,10 @@ impl Home {
         Ok(Self { folder: folder.into(), dek: vault.1, kind, fresh, _lock: lock })
     }
 
-    /// Opens `folder` for the log tools: it must be there, and nothing in it is written.
-    pub fn open_existing(folder: &Path, passphrase: Option<&Path>) -> Result<Self, StartError> {
-        let lock = lock_existing(folder)?;
+    /// Opens the vault of a folder that must be there, and writes nothing. With `shared`, it may be in use.
+    pub fn open_existing(folder: &Path, passphrase: Option<&Path>, shared: bool) -> Result<Self, StartError> {
+        let file = File::open(folder.join(LOCK)).map_err(|why| not_readable(folder, why))?;
+        let lock = if shared { file } else { take(file, folder)? };
         let (vault, dek) = open_vault(folder, passphrase)?;
         Ok(Self { folder: folder.into(), dek, kind: kind(&vault), fresh: false, _lock: lock })
     }
@@ -69,7 +70,12 @@ impl Home {
     /// The ledger of this folder.
     pub fn open_ledger(&self) -> Result<Ledger, StartError> {
         let storage = Storage::folder(&self.folder);
-        Ledger::open(storage, SubKeys::new(&self.dek)).map_err(|fault| self.ledger_fault(&fault))
+        Ledger::open(storage, self.sub_keys()).map_err(|fault| self.ledger_fault(&fault))
+    }
+
+    /// The keys of this folder's ledger.
+    pub fn sub_keys(&self) -> SubKeys {
+        SubKeys::new(&self.dek)
     }
 
     /// The first commit is durable: from now on this folder is somebody's identity.
@@ -111,6 +117,14 @@ pub enum StartError {
     /// The folder cannot be written.
     #[error("{} cannot be written ({why}); make it writable, or choose another folder with --data-dir", .folder.display())]
     NotWritable {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        why: io::Error,
+    },
+    /// The folder cannot be read.
+    #[error("{} cannot be read ({why}); check who owns it", .folder.display())]
+    NotReadable {
         /// The folder.
         folder: PathBuf,
         /// What the system said.
@@ -170,7 +184,7 @@ impl StartError {
             Self::Absent(_) => 2,
             Self::InUse(_) => 3,
             Self::Passphrase(_) => 4,
-            Self::NotWritable { .. } => 5,
+            Self::NotWritable { .. } | Self::NotReadable { .. } => 5,
             Self::Damaged { .. } => 6,
             Self::AddressInUse { .. } => 7,
         }
@@ -180,7 +194,7 @@ impl StartError {
 /// A vault and its key, opened by what there is.
 fn open_vault(folder: &Path, passphrase: Option<&Path>) -> Result<(VaultFile, Dek), StartError> {
     let damaged = |what: &str| StartError::Damaged { folder: folder.into(), what: what.into() };
-    let bytes = std::fs::read(folder.join(VAULT)).map_err(|why| not_writable(folder, why))?;
+    let bytes = std::fs::read(folder.join(VAULT)).map_err(|why| not_readable(folder, why))?;
     let vault = VaultFile::from_bytes(&bytes).map_err(|_fault| damaged("the vault file is not one"))?;
     let opened = match (vault.protection(), passphrase) {
         (Protection::None, _) => vault.open_file(),
@@ -281,12 +295,6 @@ fn private() -> OpenOptions {
     options
 }
 
-/// Takes the lock of a folder that must be there, without writing.
-fn lock_existing(folder: &Path) -> Result<File, StartError> {
-    let file = File::open(folder.join(LOCK)).map_err(|why| not_readable(folder, why))?;
-    take(file, folder)
-}
-
 /// Takes the folder's lock; it lasts as long as the file is open, a crash frees it.
 fn lock(folder: &Path) -> Result<File, StartError> {
     let file = private().open(folder.join(LOCK)).map_err(|why| not_writable(folder, why))?;
@@ -308,7 +316,7 @@ fn not_writable(folder: &Path, why: io::Error) -> StartError {
 fn not_readable(folder: &Path, why: io::Error) -> StartError {
     match why.kind() {
         io::ErrorKind::NotFound => StartError::Absent(folder.into()),
-        _ => not_writable(folder, why),
+        _ => StartError::NotReadable { folder: folder.into(), why },
     }
 }
 

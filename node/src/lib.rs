@@ -25,4 +25,4 @@ pub mod shell;
 pub mod uri;
 
 pub use options::{Config, Options};
-pub use shell::{Handle, Node, NoticeReader, StartError, Views};
+pub use shell::{Handle, MessageKey, Node, NoticeReader, StartError, Views};

@@ -28,13 +28,13 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use self::actor::{Actor, Network};
+use self::actor::{Actor, Calls, FIRST_PAUSE, Network, NodeEngine};
 use self::clock::Clock;
 pub use self::handle::Handle;
 use self::handle::{Ended, INBOX, Inner};
 use self::notices::Hub;
 pub use self::notices::NoticeReader;
-pub use self::views::Views;
+pub use self::views::{MessageKey, Views};
 use crate::core::{CoreConfig, Engine};
 use crate::home::Home;
 pub use crate::home::{PassphraseFault, StartError};
@@ -73,13 +73,13 @@ impl Node {
 struct Parts {
     home: Home,
     runtime: Runtime,
-    engine: Engine<rand_chacha::ChaCha20Rng>,
+    engine: NodeEngine,
     clock: Clock,
     network: Network,
     heard: Vec<y7ke_transport::Event>,
 }
 
-fn open_engine(config: &Config, home: &Home, clock: Clock) -> Result<Engine<rand_chacha::ChaCha20Rng>, StartError> {
+fn open_engine(config: &Config, home: &Home, clock: Clock) -> Result<NodeEngine, StartError> {
     let ledger = home.open_ledger()?;
     let core = CoreConfig { version: env!("CARGO_PKG_VERSION").into(), vault: home.vault_kind(), mode: config.mode };
     Engine::open(ledger, core, clock::randomness()?, clock.now()).map_err(|fault| home.ledger_fault(&fault))
@@ -94,18 +94,19 @@ fn spawn(parts: Parts) -> Result<(Handle, NoticeReader), StartError> {
     let (commands, inbox) = mpsc::channel(INBOX);
     let hub = Arc::new(Hub::default());
     let ended = Arc::new(Ended::default());
-    let views = Views::new(parts.engine.ledger().clone());
+    let views = Views::new(parts.engine.ledger().clone(), parts.engine.root(), parts.clock);
     let notices = hub.subscribe();
-    let inner = Inner { inbox: commands, hub: Arc::clone(&hub), views, ended: Arc::clone(&ended) };
+    let inner = Inner { inbox: commands, hub: Arc::clone(&hub), views: views.clone(), ended: Arc::clone(&ended) };
     let thread = thread::Builder::new().name("y7ke-core".into());
     // The thread tells its end through `ended`; nobody joins it.
     let _detached = thread.spawn(move || {
         let Parts { home, runtime, engine, clock, network, heard } = parts;
-        let actor = Actor::new(engine, clock, Arc::clone(&hub), inbox, network);
-        or_exit(|| actor.run(runtime.handle(), heard));
+        let closing = Arc::clone(&hub);
+        let (calls, pause) = (Calls::default(), FIRST_PAUSE);
+        let actor = Actor { home, clock, hub, views, inbox, network, calls, pause };
+        or_exit(|| actor.run(engine, runtime.handle(), heard));
         runtime.shutdown_timeout(LINGER);
-        drop(home);
-        hub.close();
+        closing.close();
         ended.set();
     })?;
     Ok((Handle { inner: Arc::new(inner) }, notices))

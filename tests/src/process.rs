@@ -64,7 +64,9 @@ impl Launch {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("rpc").arg("--data-dir").arg(&self.folder).arg("--no-mdns");
-        self.listen.iter().for_each(|address| drop(command.arg("--listen").arg(address)));
+        for address in &self.listen {
+            command.arg("--listen").arg(address);
+        }
         command.args(&self.more).env_remove("Y7KE_DATA_DIR");
         command
     }

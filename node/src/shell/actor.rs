@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! wait ──▶ gather (≤ 256 inputs, never waiting) ──▶ Engine::round ──▶ release ──▶ wait
-//!   ▲                                                    │ disk error
-//!   └──────────────── pause 0.1 s doubling to 5 s ◀──────┘
+//!   ▲                                                    │ disk error: the round did not happen
+//!   └── open the file again ◀── pause, 0.1 s to 5 s ◀────┘ commands are refused meanwhile, in words
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,14 +11,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use y7ke_transport::{Command as NetCommand, Event as NetEvent};
 
 use super::clock::Clock;
 use super::handle::{Inbound, Reply};
 use super::notices::Hub;
-use crate::api::{Answer, ApiError, ErrorKind};
-use crate::core::{CallId, Engine, Input, Output};
+use super::views::Views;
+use crate::api::{Answer, ApiError, ErrorKind, Notice};
+use crate::core::{CallId, Closed, Engine, Input, Output};
+use crate::home::Home;
 
 /// Inputs of one round at most: a commit of this many appends stays well below a tenth of a second.
 const ROUND: usize = 256;
@@ -27,7 +30,7 @@ const ROUND: usize = 256;
 const UNSENT: usize = 4096;
 
 /// First pause after a disk error.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Longest pause after disk errors: a person who freed space waits no longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -35,14 +38,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long the transport may take to say goodbye to its peers.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// The node's engine, as the shell drives it.
+pub(super) type NodeEngine = Engine<ChaCha20Rng>;
+
 pub(super) struct Actor {
-    pub(super) engine: Engine<ChaCha20Rng>,
+    pub(super) home: Home,
     pub(super) clock: Clock,
     pub(super) hub: Arc<Hub>,
+    pub(super) views: Views,
     pub(super) inbox: mpsc::Receiver<Inbound>,
     pub(super) network: Network,
-    calls: Calls,
-    pause: Option<Duration>,
+    pub(super) calls: Calls,
+    /// Since the last round that the disk took.
+    pub(super) pause: Duration,
 }
 
 /// The transport's two ends, and what it has not taken yet.
@@ -54,7 +62,7 @@ pub(super) struct Network {
 
 /// Who waits for which answer.
 #[derive(Default)]
-struct Calls {
+pub(super) struct Calls {
     next: CallId,
     open: BTreeMap<CallId, Reply>,
 }
@@ -67,10 +75,12 @@ enum Woken {
     Sent,
 }
 
-/// Whether to go on after a round.
+/// Whether to go on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Goes,
+    /// The disk failed: the file has to be opened again.
+    Reopens,
     Ends,
 }
 
@@ -115,40 +125,73 @@ impl Calls {
 }
 
 impl Actor {
-    pub(super) fn new(
-        engine: Engine<ChaCha20Rng>,
-        clock: Clock,
-        hub: Arc<Hub>,
-        inbox: mpsc::Receiver<Inbound>,
-        network: Network,
-    ) -> Self {
-        Self { engine, clock, hub, inbox, network, calls: Calls::default(), pause: None }
-    }
-
     /// Runs until told to end. `heard` is what the transport said while the node was being started.
-    pub(super) fn run(mut self, runtime: &tokio::runtime::Handle, heard: Vec<NetEvent>) {
+    pub(super) fn run(mut self, mut engine: NodeEngine, runtime: &Handle, heard: Vec<NetEvent>) {
         let mut inputs = vec![Input::Start];
         inputs.extend(heard.into_iter().map(Input::Net));
-        self.round(inputs);
-        while self.turn(runtime) == Next::Goes {}
+        let mut next = self.round(&mut engine, inputs, Next::Goes);
+        loop {
+            next = match next {
+                Next::Goes => self.turn(&mut engine, runtime),
+                Next::Reopens => match self.reopen(engine.close(), runtime) {
+                    Some(opened) => {
+                        engine = opened;
+                        self.round(&mut engine, vec![Input::Start], Next::Goes)
+                    }
+                    None => break,
+                },
+                Next::Ends => break,
+            };
+        }
+        self.views.replace(None);
         self.calls.refuse_all();
         runtime.block_on(self.say_goodbye());
     }
 
-    fn turn(&mut self, runtime: &tokio::runtime::Handle) -> Next {
-        if let Some(pause) = self.pause {
-            runtime.block_on(pause_for(pause));
+    fn turn(&mut self, engine: &mut NodeEngine, runtime: &Handle) -> Next {
+        let until = engine.poll_timeout().map(|(mono_ms, _why)| self.clock.instant(mono_ms));
+        let woken = runtime.block_on(self.wait(until));
+        let (mut inputs, next) = self.gather(woken);
+        if self.is_due(engine) {
+            inputs.push(Input::Timeout);
         }
-        let woken = runtime.block_on(self.wait());
-        let (inputs, next) = self.gather(woken);
-        if !inputs.is_empty() {
-            self.round(inputs);
-        }
-        next
+        if inputs.is_empty() { next } else { self.round(engine, inputs, next) }
     }
 
-    async fn wait(&mut self) -> Woken {
-        let until = self.engine.poll_timeout().map(|(mono_ms, _why)| self.clock.instant(mono_ms));
+    /// Opens the file again as soon as the disk lets us; `None` if we are told to end before.
+    fn reopen(&mut self, closed: Closed<ChaCha20Rng>, runtime: &Handle) -> Option<NodeEngine> {
+        self.views.replace(None);
+        loop {
+            let pause = self.pause;
+            self.pause = (pause * 2).min(LONGEST_PAUSE);
+            if runtime.block_on(self.refuse_for(pause)) == Next::Ends {
+                return None;
+            }
+            match self.home.open_ledger() {
+                Ok(ledger) => {
+                    self.views.replace(Some(ledger.clone()));
+                    self.hub.publish(&Notice::Storage { error: String::new() });
+                    return Some(closed.open(ledger));
+                }
+                Err(fault) => tracing::warn!(%fault, "the ledger does not open again yet"),
+            }
+        }
+    }
+
+    /// Answers commands with the disk's failure until `pause` is over.
+    async fn refuse_for(&mut self, pause: Duration) -> Next {
+        let refuse = async {
+            loop {
+                match self.inbox.recv().await {
+                    Some(Inbound::Call(_, reply)) => reply(Err(disk_failed())),
+                    Some(Inbound::Shutdown) | None => return Next::Ends,
+                }
+            }
+        };
+        tokio::time::timeout(pause, refuse).await.unwrap_or(Next::Goes)
+    }
+
+    async fn wait(&mut self, until: Option<tokio::time::Instant>) -> Woken {
         let network = &mut self.network;
         tokio::select! {
             inbound = self.inbox.recv(), if network.unsent.len() < UNSENT => Woken::Inbound(inbound),
@@ -176,9 +219,6 @@ impl Actor {
             }
         };
         while next == Next::Goes && inputs.len() < ROUND && self.gather_one(&mut inputs, &mut next) {}
-        if self.is_due() {
-            inputs.push(Input::Timeout);
-        }
         (inputs, next)
     }
 
@@ -206,19 +246,25 @@ impl Actor {
         }
     }
 
-    fn is_due(&self) -> bool {
+    fn is_due(&self, engine: &NodeEngine) -> bool {
         let now = self.clock.now().mono_ms;
-        self.engine.poll_timeout().is_some_and(|(due_ms, _why)| due_ms <= now)
+        engine.poll_timeout().is_some_and(|(due_ms, _why)| due_ms <= now)
     }
 
-    fn round(&mut self, inputs: Vec<Input>) {
-        let now = self.clock.now();
-        let (outputs, failure) = self.engine.round(inputs, now);
+    /// One transaction; what follows is `next` unless the disk fails.
+    fn round(&mut self, engine: &mut NodeEngine, inputs: Vec<Input>, next: Next) -> Next {
+        let (outputs, failure) = engine.round(inputs, self.clock.now());
         outputs.into_iter().for_each(|output| self.release(output));
-        self.pause = failure.map(|fault| {
-            tracing::error!(%fault, "the disk failed; nothing of this round happened");
-            self.pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE))
-        });
+        match failure {
+            None => {
+                self.pause = FIRST_PAUSE;
+                next
+            }
+            Some(fault) => {
+                tracing::error!(%fault, "the disk failed; nothing of this round happened");
+                if next == Next::Ends { Next::Ends } else { Next::Reopens }
+            }
+        }
     }
 
     fn release(&mut self, output: Output) {
@@ -271,9 +317,8 @@ fn take_event(event: Option<NetEvent>, inputs: &mut Vec<Input>) -> Next {
     Next::Goes
 }
 
-#[allow(clippy::disallowed_methods, reason = "the shell's timer")]
-async fn pause_for(pause: Duration) {
-    tokio::time::sleep(pause).await;
+fn disk_failed() -> ApiError {
+    ApiError::new(ErrorKind::Storage, "the disk failed and is being tried again; free some space or check the disk")
 }
 
 async fn at(until: Option<tokio::time::Instant>) {

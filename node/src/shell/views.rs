@@ -1,37 +1,125 @@
-//! Snapshot reads for the desktop's paged model.
+//! Snapshot reads for the desktop's paged model: no command, no waiting for the core.
+//!
+//! ```text
+//! index(conversation) ─▶ [MessageKey], oldest first     cheap: no text is opened
+//! messages(keys)      ─▶ [MessageView]                  opened on demand, a screenful at a time
+//! ```
+//!
+//! A snapshot is what was durable when it was taken; notices say what changed since. That a message
+//! was given to a session is known to the core's memory alone: here it is `queued` until delivered.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
+use y7ke_crypto::ids::{LogId, RootId};
+use y7ke_ledger::store::{StorageError, View};
+pub use y7ke_ledger::views::MessageKey;
+use y7ke_ledger::views::{self, ContactRow, MessageRow, Reach};
 use y7ke_ledger::Ledger;
 
-use crate::api::{ApiError, Conversation, MessageView};
+use super::clock::Clock;
+use crate::api::{ApiError, Conversation, ErrorKind, MessageView};
+use crate::core::show;
 
 /// Synchronous reads of the newest durable snapshot, without asking the core.
 #[derive(Clone, Debug)]
 pub struct Views {
-    _ledger: Ledger,
+    /// None while the ledger is being opened again after a disk error.
+    ledger: Arc<RwLock<Option<Ledger>>>,
+    me: RootId,
+    clock: Clock,
 }
 
 impl Views {
-    pub(super) fn new(ledger: Ledger) -> Self {
-        Self { _ledger: ledger }
+    pub(super) fn new(ledger: Ledger, me: RootId, clock: Clock) -> Self {
+        Self { ledger: Arc::new(RwLock::new(Some(ledger))), me, clock }
     }
 
-    /// How many messages a conversation shows; positions are `0..count`, oldest first.
-    pub fn count(&self, of: &Conversation) -> Result<usize, ApiError> {
-        todo!("{of:?}")
+    /// Every message's place in display order, oldest first: the index of a paged list.
+    pub fn index(&self, of: &Conversation) -> Result<Vec<MessageKey>, ApiError> {
+        let view = self.view()?;
+        let logs = self.logs(&view, of)?;
+        views::message_keys(&view, &logs).map_err(disk)
     }
 
-    /// The messages at positions `from..from + count`, fewer at the end.
-    pub fn page(&self, of: &Conversation, from: usize, count: usize) -> Result<Vec<MessageView>, ApiError> {
-        todo!("{of:?} {from} {count}")
+    /// The messages at these places, in the same order; one that is gone is left out.
+    pub fn messages(&self, keys: &[MessageKey]) -> Result<Vec<MessageView>, ApiError> {
+        let view = self.view()?;
+        let mut shower = Shower { view: &view, me: self.me, now_ms: self.clock.now().wall_ms, reach: None };
+        let mut shown = Vec::with_capacity(keys.len());
+        for key in keys {
+            if let Some(row) = views::message(&view, &key.id).map_err(disk)? {
+                shown.push(shower.show(row).map_err(disk)?);
+            }
+        }
+        Ok(shown)
     }
 
-    /// Ids of all messages of a conversation in display order: the model's index.
-    pub fn index(&self, of: &Conversation) -> Result<Vec<String>, ApiError> {
-        todo!("{of:?}")
+    /// The oldest message that was not read here: where a chat opens, if there is one.
+    pub fn first_unread(&self, of: &Conversation) -> Result<Option<MessageKey>, ApiError> {
+        let view = self.view()?;
+        let logs = self.logs(&view, of)?;
+        Ok(views::conversation(&view, &logs, &self.me).map_err(disk)?.unread.first)
     }
 
-    /// One message by its id.
-    pub fn message(&self, of: &Conversation, message_id: &str) -> Result<Option<MessageView>, ApiError> {
-        todo!("{of:?} {message_id}")
+    /// Gives the file back so that it can be opened again, or takes the opened one.
+    pub(super) fn replace(&self, ledger: Option<Ledger>) {
+        *self.ledger.write().unwrap_or_else(PoisonError::into_inner) = ledger;
     }
+
+    fn view(&self) -> Result<View, ApiError> {
+        let ledger = self.ledger.read().unwrap_or_else(PoisonError::into_inner);
+        match ledger.as_ref() {
+            Some(ledger) => ledger.view().map_err(disk),
+            None => Err(ApiError::new(ErrorKind::Storage, "the disk failed; it is being tried again")),
+        }
+    }
+
+    fn logs(&self, view: &View, of: &Conversation) -> Result<Vec<LogId>, ApiError> {
+        let contacts = views::contacts(view, &LogId::account(&self.me), self.clock.now().wall_ms).map_err(disk)?;
+        let named = |row: &&ContactRow| match of {
+            Conversation::Person(y7_id) => row.root.to_string() == *y7_id,
+            Conversation::Log(log) => row.all_logs().iter().any(|id| id.to_string() == *log),
+        };
+        let found = contacts.iter().find(named).map(ContactRow::all_logs);
+        found.ok_or_else(|| ApiError::new(ErrorKind::NotFound, "there is no such conversation; list the contacts again"))
+    }
+}
+
+/// Shows rows one by one, reading what a log's members acknowledged once per run of one log.
+struct Shower<'a> {
+    view: &'a View,
+    me: RootId,
+    now_ms: u64,
+    reach: Option<(LogId, Reach)>,
+}
+
+impl Shower<'_> {
+    fn show(&mut self, row: MessageRow) -> Result<MessageView, StorageError> {
+        let (me, now_ms) = (self.me, self.now_ms);
+        let reach = self.reach(row.log)?;
+        let status = reach.status(&row.author, &row.key, false);
+        let holders = reach.delivered_to(&row.key).iter().map(ToString::to_string).collect();
+        let mine = row.author == me;
+        Ok(show::message(row, mine, status, holders, now_ms))
+    }
+
+    fn reach(&mut self, log: LogId) -> Result<&Reach, StorageError> {
+        let reach = match self.reach.take().filter(|(of, _)| *of == log) {
+            Some((_, reach)) => reach,
+            None => read_reach(self.view, &log, self.me)?,
+        };
+        Ok(&self.reach.insert((log, reach)).1)
+    }
+}
+
+fn read_reach(view: &View, log: &LogId, me: RootId) -> Result<Reach, StorageError> {
+    let mut reach = Reach::read(view, log, me)?;
+    for ack in view.acks(log)? {
+        reach.acked(view, ack.claim)?;
+    }
+    Ok(reach)
+}
+
+fn disk(fault: StorageError) -> ApiError {
+    ApiError::new(ErrorKind::Storage, format!("the disk cannot be read: {fault}"))
 }
