@@ -265,6 +265,7 @@ impl Log {
             return false;
         };
         transfer.after = page.last.or(transfer.after);
+        transfer.narrow(&page.items);
         page.more &= page.last.is_some(); // a ledger that has more gives at least one
         transfer.page = Some(page);
         true
@@ -409,6 +410,21 @@ impl Item {
 
     pub(crate) fn name(&self) -> Name {
         Name { device: self.device, seq: self.seq, id: self.id }
+    }
+}
+
+impl Transfer {
+    /// Honest devices' runs go on behind the page, so that a ledger need not walk what it has read.
+    fn narrow(&mut self, page: &VecDeque<Item>) {
+        let honest = page.iter().filter(|item| !self.upto.is_frozen(&item.device));
+        let read: BTreeMap<DeviceId, Name> = honest.map(|item| (item.device, item.name())).collect();
+        for want in &mut self.wants {
+            if let Some(last) = read.get(&want.device) {
+                want.from = last.seq.saturating_add(1);
+                want.base = Some(last.id);
+            }
+        }
+        self.wants.retain(|want| want.from <= want.to);
     }
 }
 

@@ -223,9 +223,10 @@ pub enum Output {
         log: LogId,
         /// Frozen devices whose fork proof the peer lacks (first page only).
         proofs: Vec<DeviceId>,
-        /// What the peer lacks. One read keeps its wants over all pages.
+        /// What the peer lacks.
         wants: Vec<Want>,
-        /// Only what comes after this place: a further page.
+        /// Only what comes after this place: a further page. Runs of honest devices begin behind it
+        /// already; of a frozen device it alone says where to go on.
         after: Option<Position>,
         /// At most so many events.
         max_events: usize,

@@ -36,8 +36,8 @@ use crate::limits::{ACK_CAP, BOX_CAP, BOXES_PER_ITEM, CONTACT_FRAME, OFFERS_PER_
 use crate::window::Load;
 use crate::{Lane, Note, Parcel, VERSION};
 
-/// An encoded fork proof, in bytes: two whole events at most.
-pub(crate) const FORK_CAP: usize = 2 * WireEvent::CAP;
+/// An encoded fork proof, in bytes: two hollow events (header, signature, hash), with head-room.
+pub(crate) const FORK_CAP: usize = 4 * 1_024;
 
 /// Bytes of an items frame before its parcels.
 pub(crate) const ITEMS_HEAD: usize = 1 + LogTag::LEN + 4;
