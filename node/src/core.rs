@@ -19,11 +19,33 @@
 //! The shell (`shell.rs`) drives an engine with real sockets; the simulator in `tests/`
 //! drives the same engine with virtual time and a disk that loses writes.
 
-use rand_core::CryptoRng;
-use y7ke_ledger::store::{Ledger, StorageError};
-use y7ke_transport::{Command as NetCommand, Event as NetEvent};
+mod book;
+mod closed;
+mod commands;
+mod dialing;
+mod identity;
+mod links;
+mod messages;
+mod people;
+mod reaching;
+mod requests;
+pub(crate) mod show;
 
-use crate::api::{Answer, ApiError, Command, Notice};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_core::CryptoRng;
+use y7ke_crypto::ids::{LogId, RootId};
+use y7ke_ledger::store::{Batch, Ledger, StorageError, View};
+use y7ke_sync::limits::RefusalMeter;
+use y7ke_transport::{Address, Command as NetCommand, Event as NetEvent, SessionId, Ticket};
+
+use crate::api::{Answer, ApiError, Command, ErrorKind, Mode, Notice};
+pub use closed::Closed;
+use dialing::Dialing;
+use identity::Me;
+use links::Link;
+use reaching::{Found, Purpose};
+use requests::RequestMeter;
 
 /// Names a command's caller until its answer is released.
 pub type CallId = u64;
@@ -85,7 +107,7 @@ pub struct CoreConfig {
 /// A core with its ledger: what the shell and the simulator drive.
 ///
 /// The identity's secrets are made at the first [`Engine::open`] of a ledger, in one
-/// transaction ([`identity::load_or_create`]), and read from it ever after.
+/// transaction, and read from it ever after.
 pub struct Engine<R> {
     ledger: Ledger,
     core: Core,
@@ -95,13 +117,15 @@ pub struct Engine<R> {
 
 impl<R: CryptoRng> Engine<R> {
     /// Opens the node that lives in `ledger`, or makes a new one there.
-    pub fn open(ledger: Ledger, config: CoreConfig, rng: R, now: Now) -> Result<Self, StorageError> {
-        todo!()
+    pub fn open(ledger: Ledger, config: CoreConfig, mut rng: R, now: Now) -> Result<Self, StorageError> {
+        let me = identity::load_or_create(&ledger, &mut rng, now)?;
+        let core = Core::load(me, &ledger, &config)?;
+        Ok(Self { ledger, core, config, rng })
     }
 
     /// Seed of this device's libp2p key: the transport starts with it.
     pub fn net_seed(&self) -> zeroize::Zeroizing<[u8; 32]> {
-        todo!()
+        self.core.me.net_seed.clone()
     }
 
     /// Runs `inputs` in one transaction and returns what may leave now that it is durable.
@@ -110,19 +134,289 @@ impl<R: CryptoRng> Engine<R> {
     /// command of the round is answered with `storage`, sessions are closed, and the error is
     /// returned for the shell to wait before it goes on.
     pub fn round(&mut self, inputs: Vec<Input>, now: Now) -> (Vec<Output>, Option<StorageError>) {
-        todo!()
+        let mut calls: Vec<CallId> = inputs.iter().filter_map(Input::call).collect();
+        match self.try_round(inputs, now) {
+            Ok(outputs) => (outputs, None),
+            Err(error) => {
+                calls.extend(self.core.dials.values().filter_map(Purpose::call));
+                (self.start_over(&calls, &error), Some(error))
+            }
+        }
+    }
+
+    fn try_round(&mut self, inputs: Vec<Input>, now: Now) -> Result<Vec<Output>, StorageError> {
+        let mut book = self.ledger.begin(&mut self.rng)?;
+        let mut round = Round {
+            core: &mut self.core,
+            config: &self.config,
+            book: &mut book,
+            rng: &mut self.rng,
+            now,
+            out: Vec::new(),
+            touched: BTreeMap::new(),
+        };
+        for input in inputs {
+            let step = round.take(input);
+            disk_only(step)?;
+        }
+        let step = round.finish();
+        disk_only(step)?;
+        let outputs = round.out;
+        if book.waiting_writes() > 0 {
+            book.commit()?;
+        }
+        Ok(outputs)
+    }
+
+    /// Forgets everything that is not on the disk: sessions, dials, what was about to be said.
+    fn start_over(&mut self, calls: &[CallId], error: &StorageError) -> Vec<Output> {
+        let message = format!("The disk could not be written ({error}). Nothing was changed. Free some space or check the disk, then try again.");
+        let storage = || ApiError::new(ErrorKind::Storage, message.clone());
+        let mut outputs: Vec<Output> = calls.iter().map(|call| Output::Answer { call: *call, result: Err(storage()) }).collect();
+        let close = |id: &SessionId| Output::Net(NetCommand::Close { session: *id, why: "the disk failed" });
+        outputs.extend(self.core.links.keys().map(close));
+        outputs.push(Output::Notice(Notice::Storage { error: message.clone() }));
+        self.core.forget_the_unwritten();
+        outputs
     }
 
     /// When the next [`Input::Timeout`] is wanted (monotonic ms), and why.
     pub fn poll_timeout(&self) -> Option<(u64, &'static str)> {
-        todo!()
+        self.core.poll_timeout()
     }
 
     /// The ledger, for snapshots.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
+
+    /// The identity of this node.
+    pub fn root(&self) -> RootId {
+        self.core.me.root
+    }
 }
 
-/// The state of a running node: caches of the ledger, and what lives only as long as sessions do.
-pub struct Core {}
+/// The state of a running node: who I am, and what lives only as long as this process does.
+pub(crate) struct Core {
+    me: Me,
+    mode: Mode,
+    links: BTreeMap<SessionId, Link>,
+    dialing: Dialing,
+    dials: BTreeMap<Ticket, Purpose>,
+    next_ticket: u64,
+    found: Found,
+    listen: Vec<Address>,
+    refusals: RefusalMeter,
+    requests: RequestMeter,
+    /// (log, seq) of messages of this device that were given to a session (S3: memory only).
+    sent: BTreeSet<(LogId, u64)>,
+    /// Up to which of my messages each reader was told to have read.
+    told_read: BTreeMap<(LogId, RootId), u64>,
+    /// People of whom something changed in this round.
+    changed_people: BTreeSet<RootId>,
+    /// When prekeys and expiries are looked at next, monotonic ms.
+    chores_ms: u64,
+}
+
+/// How often prekeys and expired requests are looked at, ms.
+const CHORES_MS: u64 = 60_000;
+
+impl Core {
+    fn load(me: Me, ledger: &Ledger, config: &CoreConfig) -> Result<Self, StorageError> {
+        let mode = match config.mode {
+            Some(mode) => mode,
+            None => book::saved_mode(&ledger.view()?)?,
+        };
+        Ok(Self {
+            me,
+            mode,
+            links: BTreeMap::new(),
+            dialing: Dialing::default(),
+            dials: BTreeMap::new(),
+            next_ticket: 0,
+            found: Found::default(),
+            listen: Vec::new(),
+            refusals: RefusalMeter::new(),
+            requests: RequestMeter::default(),
+            sent: BTreeSet::new(),
+            told_read: BTreeMap::new(),
+            changed_people: BTreeSet::new(),
+            chores_ms: 0,
+        })
+    }
+
+    /// Links end, and whom they led to is dialled afresh; everything else of the core is on the disk
+    /// or counts what strangers did.
+    fn forget_the_unwritten(&mut self) {
+        self.links.clear();
+        self.dials.clear();
+        self.sent.clear();
+        self.told_read.clear();
+        self.changed_people.clear();
+        self.dialing = Dialing::default();
+        self.chores_ms = 0;
+    }
+
+    fn poll_timeout(&self) -> Option<(u64, &'static str)> {
+        let dial = self.dialing.poll_timeout().map(|at| (at, "dial somebody"));
+        let chores = Some((self.chores_ms, "prekeys and expiries"));
+        [self.links_wake_ms(), dial, chores].into_iter().flatten().min()
+    }
+
+    /// Listen addresses with this device's peer id, as people copy them.
+    fn listen_texts(&self) -> Vec<String> {
+        self.listen.iter().map(|address| address.with_peer(&self.me.net).to_string()).collect()
+    }
+}
+
+/// What happened to a log in this round.
+#[derive(Clone, Copy, Debug, Default)]
+struct Touch {
+    /// Something of another device was taken in, or became readable: an acknowledgement is due.
+    acknowledge: bool,
+}
+
+/// One round: the core, the transaction, the time, and what will be said.
+pub(crate) struct Round<'a, R> {
+    core: &'a mut Core,
+    config: &'a CoreConfig,
+    book: &'a mut Batch,
+    rng: &'a mut R,
+    now: Now,
+    out: Vec<Output>,
+    touched: BTreeMap<LogId, Touch>,
+}
+
+/// A step of a round. The disk ends the round; what a caller is to be told ends the step.
+type Step<T = ()> = Result<T, Refused>;
+
+/// Why a step was not taken.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The caller's matter.
+    Caller(ApiError),
+    /// The disk's.
+    Disk(StorageError),
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self::Caller(error)
+    }
+}
+
+impl From<StorageError> for Refused {
+    fn from(error: StorageError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+/// Of what fails outside a command, only the disk's fault ends the round; the rest is a bug to be seen.
+fn disk_only(step: Step) -> Result<(), StorageError> {
+    match step {
+        Err(Refused::Disk(error)) => Err(error),
+        Err(Refused::Caller(why)) => {
+            tracing::error!(%why, "something that nobody asked for was refused");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+impl Input {
+    fn call(&self) -> Option<CallId> {
+        match self {
+            Self::Command { call, .. } => Some(*call),
+            Self::Start | Self::Net(_) | Self::Timeout => None,
+        }
+    }
+}
+
+impl<R: CryptoRng> Round<'_, R> {
+    fn take(&mut self, input: Input) -> Step {
+        match input {
+            Input::Start => self.start(),
+            Input::Command { call, command } => self.on_command(call, command),
+            Input::Net(event) => self.on_net(event),
+            Input::Timeout => self.on_timeout(),
+        }
+    }
+
+    fn start(&mut self) -> Step {
+        self.chores()?;
+        for contact in self.contacts()? {
+            self.wish_to_reach(&contact.root)?;
+        }
+        Ok(())
+    }
+
+    fn on_timeout(&mut self) -> Step {
+        self.links_timeout()?;
+        if self.core.chores_ms <= self.now.mono_ms {
+            self.start()?;
+        }
+        Ok(())
+    }
+
+    fn chores(&mut self) -> Step {
+        self.core.chores_ms = self.now.mono_ms + CHORES_MS;
+        self.renew_prekey()?;
+        self.expire_requests()
+    }
+
+    /// What follows from everything the round's inputs did, once for all of them.
+    fn finish(&mut self) -> Step {
+        self.spread()?;
+        self.dial_due()?;
+        self.tell_people()
+    }
+
+    /// Tells sessions how logs grew, and acknowledges what came, until nothing moves any more.
+    fn spread(&mut self) -> Step {
+        self.take_news()?;
+        while let Some((log, touch)) = self.touched.pop_first() {
+            if touch.acknowledge {
+                self.acknowledge(&log)?;
+            }
+            let heads = self.heads(&log)?;
+            self.feed_holders(&log, &y7ke_sync::Input::Grown { log, heads })?;
+            self.take_news()?;
+        }
+        Ok(())
+    }
+
+    fn tell_people(&mut self) -> Step {
+        for root in std::mem::take(&mut self.core.changed_people) {
+            let Some(row) = self.contact(&root)? else { continue };
+            let contact = self.show_contact(&row)?;
+            self.tell(Notice::ContactChanged { contact });
+        }
+        Ok(())
+    }
+
+    fn view(&self) -> &View {
+        self.book
+    }
+
+    fn net(&mut self, command: NetCommand) {
+        self.out.push(Output::Net(command));
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        self.out.push(Output::Notice(notice));
+    }
+
+    fn answer(&mut self, call: CallId, result: Result<Answer, ApiError>) {
+        self.out.push(Output::Answer { call, result });
+    }
+
+    fn note(&mut self, id: SessionId, note: y7ke_sync::Note) -> Step {
+        self.feed(id, y7ke_sync::Input::Note(note))
+    }
+
+    /// Something that cannot be: said loudly, and nothing is made worse.
+    fn bug(&self, what: &'static str, why: &dyn std::error::Error) -> Step {
+        tracing::error!(%why, "{what}");
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! Messages: writing, listing, reading, and telling how far they came.
+
+use rand_core::CryptoRng;
+use y7ke_crypto::ids::{EventId, LogId};
+use y7ke_ledger::body::{Body, MAX_TEXT_BYTES};
+use y7ke_ledger::views::{self, MessageKey, MessageRow, Reach};
+
+use super::commands::message_id;
+use super::{Refused, Round, Step};
+use crate::api::{Answer, ApiError, ContactView, Conversation, ErrorKind, MessageView, Notice};
+
+/// Messages of one answer at most (RPC.md).
+const PAGE_MAX: usize = 500;
+/// Status notices of one acknowledgement at most; beyond it readers are told to ask again.
+const STATUS_NOTICES_MAX: usize = 512;
+
+impl<R: CryptoRng> Round<'_, R> {
+    pub(super) fn send_message(&mut self, to: &Conversation, text: String, reply_to: Option<&str>) -> Result<Answer, Refused> {
+        if text.is_empty() {
+            Err(ApiError::param("text", "The message is empty."))?;
+        }
+        if text.len() > MAX_TEXT_BYTES {
+            Err(ApiError::new(ErrorKind::TooLarge, "A message can have 65,536 bytes. Send it in parts."))?;
+        }
+        let reply_to = reply_to.map(|id| message_id(id, "reply_to")).transpose()?;
+        let (root, log) = self.writable(to)?;
+        self.join(&log)?;
+        self.rekey_if_due(&log, &root, None)?;
+        let id = self.append_sealed(&log, Body::Text { text, reply_to })?;
+        self.put_draft(&log, "")?;
+        self.wish_to_reach(&root)?;
+        if let Some(message) = self.message_view(&id)? {
+            self.tell(Notice::MessageChanged { message });
+        }
+        Ok(Answer::Sent { message_id: id.to_string() })
+    }
+
+    pub(super) fn list_messages(&self, of: &Conversation, before: Option<&str>, limit: usize) -> Result<Answer, Refused> {
+        if !(1..=PAGE_MAX).contains(&limit) {
+            Err(ApiError::param("limit", "The limit is 1 to 500."))?;
+        }
+        let logs = self.conversation_logs(of)?;
+        let before = before.map(|id| self.message_key(id, "before")).transpose()?;
+        let page = views::page(self.view(), &logs, before.as_ref(), limit)?;
+        Ok(Answer::Messages { messages: self.show_messages(page.messages)?, more: page.more })
+    }
+
+    fn message_key(&self, id: &str, field: &'static str) -> Result<MessageKey, Refused> {
+        let row = views::message(self.view(), &message_id(id, field)?)?;
+        let none = || ApiError::new(ErrorKind::NotFound, "There is no such message here.");
+        Ok(row.map(|row| row.key).ok_or_else(none)?)
+    }
+
+    /// Marks everything up to a message as read, here and, if I allow it, for the other side to see.
+    pub(super) fn read_messages(&mut self, of: &Conversation, up_to: &str) -> Result<Answer, Refused> {
+        let key = self.message_key(up_to, "up_to")?;
+        let receipts = self.settings()?.receipts;
+        for log in self.conversation_logs(of)? {
+            self.read_log(&log, &key, receipts)?;
+        }
+        Ok(Answer::Done {})
+    }
+
+    fn read_log(&mut self, log: &LogId, up_to: &MessageKey, receipts: bool) -> Step {
+        let marks = views::marks_up_to(self.view(), log, &self.core.me.root, up_to)?;
+        if marks.is_empty() {
+            return Ok(());
+        }
+        self.put_local_reads(log, &marks)?;
+        let Some(root) = self.other_member(log)? else { return Ok(()) };
+        if receipts && self.is_joined(log)? {
+            self.rekey_if_due(log, &root, None)?;
+            self.append_sealed(log, Body::Read { marks })?;
+        }
+        self.core.changed_people.insert(root);
+        Ok(())
+    }
+
+    /// What was just given to a session counts as sent; that is known in memory only (S3).
+    pub(super) fn mark_sent(&mut self, log: &LogId, items: &[y7ke_sync::Item]) -> Step {
+        let me = self.core.me.device.id();
+        for item in items.iter().filter(|item| item.device == me) {
+            if self.core.sent.insert((*log, item.seq)) {
+                self.tell_status(&item.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells how far the messages of `device` with these numbers came by now.
+    pub(super) fn tell_reached(&mut self, log: &LogId, device: &y7ke_crypto::ids::DeviceId, from: u64, to: u64) -> Step {
+        let keys = views::authored(self.view(), log, device, from..=to)?;
+        if keys.len() > STATUS_NOTICES_MAX {
+            self.tell(Notice::Resync);
+            return Ok(());
+        }
+        keys.iter().try_for_each(|key| self.tell_status(&key.id))
+    }
+
+    fn tell_status(&mut self, id: &EventId) -> Step {
+        if let Some(message) = self.message_view(id)? {
+            self.tell(Notice::MessageStatus { message });
+        }
+        Ok(())
+    }
+
+    /// A message as the API shows it; none if the event is no message.
+    pub(super) fn message_view(&self, id: &EventId) -> Step<Option<MessageView>> {
+        let Some(row) = views::message(self.view(), id)? else { return Ok(None) };
+        Ok(self.show_messages(vec![row])?.pop())
+    }
+
+    fn show_messages(&self, rows: Vec<MessageRow>) -> Step<Vec<MessageView>> {
+        let mut reaches = std::collections::BTreeMap::new();
+        let mut shown = Vec::with_capacity(rows.len());
+        for row in rows {
+            if !reaches.contains_key(&row.log) {
+                reaches.insert(row.log, self.reach(&row.log)?);
+            }
+            shown.push(self.show_message(row, &reaches));
+        }
+        Ok(shown)
+    }
+
+    fn show_message(&self, row: MessageRow, reaches: &std::collections::BTreeMap<LogId, Reach>) -> MessageView {
+        let sent = self.core.sent.contains(&(row.log, row.key.seq));
+        let reach = &reaches[&row.log];
+        let status = reach.status(&row.author, &row.key, sent);
+        let holders = reach.delivered_to(&row.key).iter().map(ToString::to_string).collect();
+        let mine = row.author == self.core.me.root;
+        super::show::message(row, mine, status, holders, self.now.wall_ms)
+    }
+
+    fn reach(&self, log: &LogId) -> Step<Reach> {
+        let mut reach = Reach::read(self.view(), log, self.core.me.root)?;
+        for ack in self.view().acks(log)? {
+            reach.acked(self.view(), ack.claim)?;
+        }
+        Ok(reach)
+    }
+
+    /// Whether a message of mine to this person has not been delivered yet.
+    pub(super) fn something_waits_for(&self, root: &y7ke_crypto::ids::RootId) -> Step<bool> {
+        let me = self.core.me.device.id();
+        for log in self.contact(root)?.map(|contact| contact.all_logs()).unwrap_or_default() {
+            let mine = self.view().clock(&log)?.seq(&me);
+            let acks = self.view().acks(&log)?;
+            let members = self.view().members(&log)?;
+            let theirs = |device: &y7ke_crypto::ids::DeviceId| members.iter().any(|(member, of)| member == device && of == root);
+            let held = acks.iter().filter(|ack| theirs(&ack.claim.device)).map(|ack| ack.claim.clock.seq(&me)).max();
+            if mine > held.unwrap_or(0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn show_contact(&self, row: &views::ContactRow) -> Step<ContactView> {
+        let conversation = views::conversation(self.view(), &row.all_logs(), &self.core.me.root)?;
+        let last = match conversation.last {
+            Some((log, key)) => self.show_messages(vec![views::row(self.view(), &log, &key)?])?.pop(),
+            None => None,
+        };
+        let (presence, path) = self.core.presence(&row.root);
+        Ok(ContactView {
+            y7_id: row.root.to_string(),
+            name: row.name().to_owned(),
+            state: super::show::contact_state(row.state),
+            verified: false,
+            log: row.log().map(|log| log.to_string()),
+            presence,
+            path,
+            unread: conversation.unread.count,
+            last,
+        })
+    }
+}

@@ -1,0 +1,238 @@
+//! Reaching people: where they may be, dials and their ends.
+//!
+//! ```text
+//! addresses of a person = saved (worked before) ∪ hints of my request ∪ found on this network
+//!                         lan: only those of this network
+//! ```
+//!
+//! Somebody whose devices are unknown yet (a request that was never answered) may be any device that
+//! is found on this network: those are dialled too, and prove who they are.
+
+use std::collections::BTreeMap;
+
+use rand_core::CryptoRng;
+use y7ke_crypto::cert::Proven;
+use y7ke_crypto::ids::{NetKey, RootId};
+use y7ke_ledger::views::ContactState;
+use y7ke_transport::{Address, Command as NetCommand, FailedAttempt, SessionId, Ticket};
+
+use super::{CallId, Core, Round, Step};
+use crate::api::{Answer, ApiError, ErrorKind, Mode, Notice};
+
+/// Devices found on this network that are remembered: a crowded office; more are forgotten, oldest key first.
+const FOUND_MAX: usize = 256;
+/// Addresses given to one dial.
+const DIAL_ADDRESSES_MAX: usize = 16;
+
+/// What a dial is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// To reach a person.
+    Person(RootId),
+    /// A command waits for it.
+    Call(CallId),
+}
+
+impl Purpose {
+    /// The command that waits for it.
+    pub(crate) fn call(&self) -> Option<CallId> {
+        match self {
+            Self::Call(call) => Some(*call),
+            Self::Person(_) => None,
+        }
+    }
+}
+
+/// Devices that announced themselves on this network.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    devices: BTreeMap<NetKey, Vec<Address>>,
+}
+
+impl Found {
+    pub(crate) fn knows(&self, net: &NetKey) -> bool {
+        self.devices.contains_key(net)
+    }
+
+    fn add(&mut self, net: NetKey, addresses: Vec<Address>) {
+        self.devices.insert(net, addresses);
+        if self.devices.len() > FOUND_MAX {
+            self.devices.pop_first();
+        }
+    }
+}
+
+impl Core {
+    fn next_ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
+    }
+}
+
+impl<R: CryptoRng> Round<'_, R> {
+    pub(super) fn listening(&mut self, addresses: Vec<Address>) -> Step {
+        self.core.listen = addresses;
+        let listen = self.core.listen_texts();
+        self.tell(Notice::Listening { listen });
+        Ok(())
+    }
+
+    /// Somebody is near: whoever waits for them, or for a person whose devices are unknown, dials.
+    pub(super) fn discovered(&mut self, net: NetKey, addresses: Vec<Address>) -> Step {
+        if net == self.core.me.net {
+            return Ok(());
+        }
+        self.core.found.add(net, addresses);
+        for contact in self.contacts()? {
+            let nets = self.nets_of(&contact.root)?;
+            if nets.contains(&net) || (nets.is_empty() && contact.state == ContactState::PendingOut) {
+                self.core.dialing.news(&contact.root, self.now.mono_ms);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a person on the table of dials, or takes them off, by what they are to me.
+    pub(super) fn wish_to_reach(&mut self, root: &RootId) -> Step {
+        let now_ms = self.now.mono_ms;
+        match self.contact(root)?.map(|contact| contact.state) {
+            Some(ContactState::PendingOut) => self.core.dialing.want(*root, true, now_ms),
+            Some(ContactState::Accepted) => {
+                let urgent = self.something_waits_for(root)?;
+                self.core.dialing.want(*root, urgent, now_ms);
+            }
+            _ => self.core.dialing.forget(root),
+        }
+        if self.core.links_of(root).next().is_some() {
+            self.core.dialing.connected(root);
+        }
+        Ok(())
+    }
+
+    pub(super) fn dial_due(&mut self) -> Step {
+        for root in self.core.dialing.take_due(self.now.mono_ms) {
+            self.dial_person(&root)?;
+        }
+        Ok(())
+    }
+
+    fn dial_person(&mut self, root: &RootId) -> Step {
+        let targets = self.targets(root)?;
+        if targets.is_empty() {
+            self.give_up_for_now(root);
+            return Ok(());
+        }
+        for (peer, addresses) in targets {
+            let ticket = self.core.next_ticket();
+            self.core.dials.insert(ticket, Purpose::Person(*root));
+            self.net(NetCommand::Dial { ticket, peer, addresses });
+        }
+        self.tell_presence(root)
+    }
+
+    /// Each device that may be this person's, with its addresses.
+    fn targets(&self, root: &RootId) -> Step<Vec<(Option<NetKey>, Vec<Address>)>> {
+        let mut targets: BTreeMap<Option<NetKey>, Vec<Address>> = BTreeMap::new();
+        let nets = self.nets_of(root)?;
+        for net in &nets {
+            targets.entry(Some(*net)).or_default().extend(self.saved_addresses(net)?);
+        }
+        for hint in self.asking(root)?.iter().flat_map(|row| &row.hints).filter_map(|hint| hint.parse::<Address>().ok()) {
+            targets.entry(hint.peer()).or_default().push(hint);
+        }
+        let near = self.core.found.devices.iter().filter(|(net, _)| nets.is_empty() || nets.contains(net));
+        for (net, addresses) in near {
+            targets.entry(Some(*net)).or_default().extend(addresses.iter().cloned());
+        }
+        let allowed = targets.into_iter().map(|(peer, addresses)| (peer, self.allowed(addresses)));
+        Ok(allowed.filter(|(peer, addresses)| !addresses.is_empty() && *peer != Some(self.core.me.net)).collect())
+    }
+
+    /// What the dial mode lets through, without repetitions.
+    fn allowed(&self, mut addresses: Vec<Address>) -> Vec<Address> {
+        addresses.retain(|address| self.core.mode == Mode::Y7net || is_near(address));
+        addresses.sort();
+        addresses.dedup();
+        addresses.truncate(DIAL_ADDRESSES_MAX);
+        addresses
+    }
+
+    fn give_up_for_now(&mut self, root: &RootId) {
+        let jitter = self.rng.next_u64();
+        self.core.dialing.failed(root, self.now.mono_ms, jitter);
+    }
+
+    pub(super) fn dialled(&mut self, ticket: Ticket, peer: NetKey) -> Step {
+        if let Some(Purpose::Call(call)) = self.core.dials.remove(&ticket) {
+            self.answer(call, Ok(Answer::Dialled { peer_id: peer.to_string() }));
+        }
+        Ok(())
+    }
+
+    pub(super) fn dial_failed(&mut self, ticket: Ticket, attempts: &[FailedAttempt]) -> Step {
+        match self.core.dials.remove(&ticket) {
+            Some(Purpose::Call(call)) => {
+                let why = attempts.first().map_or_else(|| "no address".to_owned(), |attempt| attempt.why.to_string());
+                self.answer(call, Err(ApiError::new(ErrorKind::Network, format!("Could not connect: {why}. Check the address and that the other side is running."))));
+            }
+            Some(Purpose::Person(root)) if !self.still_dialling(&root) => {
+                self.give_up_for_now(&root);
+                self.tell_presence(&root)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn still_dialling(&self, root: &RootId) -> bool {
+        self.core.dials.values().any(|purpose| matches!(purpose, Purpose::Person(other) if other == root))
+    }
+
+    pub(super) fn dial_by_hand(&mut self, call: CallId, multiaddr: &str) -> Step {
+        let address = match multiaddr.parse::<Address>() {
+            Ok(address) => address,
+            Err(why) => {
+                let message = format!("This is not an address: {why}. It looks like /ip4/192.168.1.7/tcp/4101.");
+                self.answer(call, Err(ApiError::param("multiaddr", message)));
+                return Ok(());
+            }
+        };
+        let ticket = self.core.next_ticket();
+        self.core.dials.insert(ticket, Purpose::Call(call));
+        self.net(NetCommand::Dial { ticket, peer: address.peer(), addresses: vec![address] });
+        Ok(())
+    }
+
+    /// An address that led to a device that proved itself is worth dialling again.
+    pub(super) fn remember_address(&mut self, id: SessionId, proven: &Proven) -> Step {
+        let Some(link) = self.core.links.get(&id) else { return Ok(()) };
+        let (net, address) = (proven.net, link.path.remote.clone());
+        if link.dialer && self.relation(&proven.root)?.is_acquainted() {
+            self.save_address(&net, &address)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an address is of this machine or this network.
+fn is_near(address: &Address) -> bool {
+    match address.ip() {
+        Some(std::net::IpAddr::V4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        Some(std::net::IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lan_only_knows_near_from_far() {
+        let near = ["/ip4/192.168.1.7/tcp/4101", "/ip4/127.0.0.1/udp/1/quic-v1", "/ip6/fe80::1/tcp/1", "/ip6/fd00::2/tcp/1"];
+        let far = ["/ip4/8.8.8.8/tcp/4101", "/dns/example.org/tcp/4101", "/ip6/2001:db8::1/tcp/1"];
+        let parse = |text: &&str| text.parse::<Address>().expect("a valid address");
+        assert!(near.iter().map(parse).all(|address| is_near(&address)));
+        assert!(!far.iter().map(parse).any(|address| is_near(&address)));
+    }
+}

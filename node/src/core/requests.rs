@@ -1,0 +1,433 @@
+//! Contact requests, from both sides (PROTOCOL C1–C4).
+//!
+//! ```text
+//! me                                             them
+//! RequestOut in my account log (nobody online)
+//!   ├─ session ─ WantBundle ───────────────────▶
+//!   ◀──────────────────────────── Bundle ───────┤
+//!   ├─ checked against their root; sealed to each device ─ Request ──▶ RequestIn in their account log
+//!   ◀───────────────────────────── RequestReceived, once that is durable
+//!   …                                            accept: Opening + first Rekey in the conversation log
+//!   ◀──────────── sync: the log whose id both can compute ────────────┤
+//! Opening admitted: RequestState accepted, ContactLog, my Join
+//! ```
+//!
+//! Invariants
+//! * A request is handed over on every session until that device has confirmed it, and kept until
+//!   it is answered, taken back or expired.
+//! * Accepting consumes my outstanding request in the transaction that admits the opening (C2).
+//! * Of two that crossed, the lesser id wins, and its receiver accepts by himself (C3).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rand_core::CryptoRng;
+use y7ke_crypto::bundle::{Bundle, ProvenBundle};
+use y7ke_crypto::codec::Wire;
+use y7ke_crypto::ids::{LogId, NetKey, RequestId, RootId};
+use y7ke_crypto::request::{Draft, Opening, Request, RequestCore, RequestFault, SealedRequest, VerifiedRequest};
+use y7ke_crypto::text::{Greeting, Name};
+use y7ke_ledger::body::{Body, RequestAnswer, RequestIn, RequestOut};
+use y7ke_ledger::views::{self, Direction, RequestPhase, RequestRow};
+use y7ke_sync::{Note, RefusalReason};
+use y7ke_transport::SessionId;
+
+use super::links::REQUEST_RETRY_MS;
+use super::people::Relation;
+use super::{Refused, Round, Step};
+use crate::api::{Answer, ApiError, ErrorKind, Notice};
+use crate::uri::Uri;
+
+/// How long a request waits for its answer, ms: the most that the protocol allows (C1).
+const REQUEST_LIFE_MS: u64 = 14 * 24 * 60 * 60 * 1_000;
+/// A request's id is remembered for so long after it expired, ms (C1).
+const SEEN_GRACE_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Requests of strangers that wait for my answer.
+const PENDING_MAX: usize = 100;
+/// Requests that one peer may hand in within an hour.
+const PER_HOUR: usize = 5;
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+/// Peers whose requests are counted.
+const METERED_MAX: usize = 1_024;
+
+/// Counts new requests per peer and hour, across reconnects.
+#[derive(Debug, Default)]
+pub(crate) struct RequestMeter {
+    peers: BTreeMap<NetKey, VecDeque<u64>>,
+}
+
+impl RequestMeter {
+    /// Whether one more of this peer is taken now.
+    fn takes(&mut self, peer: NetKey, now_ms: u64) -> bool {
+        self.peers.retain(|_, times| times.back().is_some_and(|at| at + HOUR_MS > now_ms));
+        if self.peers.len() >= METERED_MAX && !self.peers.contains_key(&peer) {
+            return false;
+        }
+        let times = self.peers.entry(peer).or_default();
+        times.retain(|at| at + HOUR_MS > now_ms);
+        if times.len() >= PER_HOUR {
+            return false;
+        }
+        times.push_back(now_ms);
+        true
+    }
+}
+
+// Commands.
+impl<R: CryptoRng> Round<'_, R> {
+    pub(super) fn request_contact(&mut self, uri: &str, greeting: &str) -> Result<Answer, Refused> {
+        let uri: Uri = uri.parse().map_err(|why: crate::uri::UriError| ApiError::new(ErrorKind::InvalidId, why.to_string()))?;
+        let greeting = Greeting::new(greeting).map_err(|why| ApiError::param("greeting", format!("The greeting is {why}.")))?;
+        let root = uri.root;
+        match self.relation(&root)? {
+            Relation::Sibling => Err(ApiError::new(ErrorKind::Own, "This is your own id. Ask the other person for theirs."))?,
+            Relation::Blocked => Err(ApiError::new(ErrorKind::Blocked, "You blocked this person. Unblock them first."))?,
+            Relation::Contact => Err(ApiError::new(ErrorKind::Exists, "This person is already a contact of yours."))?,
+            Relation::Asks => return self.accept_instead(&root),
+            Relation::Asked => self.note_hints(&root, &uri)?,
+            Relation::Stranger => {}
+        }
+        if let Some(row) = self.asking(&root)?.first() {
+            return Ok(Answer::Requested { request_id: row.req_id.to_string() });
+        }
+        self.ask(root, greeting, &uri)
+    }
+
+    /// They asked already: asking them is accepting.
+    fn accept_instead(&mut self, root: &RootId) -> Result<Answer, Refused> {
+        let pending = self.pending_in()?.into_iter().find(|row| row.root == *root);
+        let Some(row) = pending else { return Err(not_there().into()) };
+        self.accept(&row.req_id)?;
+        Ok(Answer::Requested { request_id: row.req_id.to_string() })
+    }
+
+    /// Asking again brings newer addresses and nothing else.
+    fn note_hints(&mut self, root: &RootId, uri: &Uri) -> Step {
+        for address in &uri.hints {
+            if let Some(net) = address.peer() {
+                self.save_address(&net, address)?;
+            }
+        }
+        self.core.dialing.news(root, self.now.mono_ms);
+        Ok(())
+    }
+
+    fn ask(&mut self, root: RootId, greeting: Greeting, uri: &Uri) -> Result<Answer, Refused> {
+        let mut req_id = [0; 32];
+        self.rng.fill_bytes(&mut req_id);
+        let req_id = RequestId::from(req_id);
+        let created = self.now.wall_ms;
+        self.append_account(Body::RequestOut(RequestOut {
+            req_id,
+            to_root: root,
+            created,
+            expires: created + REQUEST_LIFE_MS,
+            greeting,
+            hints: uri.hints.iter().map(ToString::to_string).collect(),
+        }))?;
+        self.expect_conversation(&root, &req_id)?;
+        self.regrant_person(&root)?;
+        Ok(Answer::Requested { request_id: req_id.to_string() })
+    }
+
+    pub(super) fn accept_by_hand(&mut self, request_id: &str) -> Result<Answer, Refused> {
+        let row = self.request_row(request_id, Direction::In)?;
+        if self.relation(&row.root)? == Relation::Blocked {
+            Err(ApiError::new(ErrorKind::Blocked, "You blocked this person. Unblock them first."))?;
+        }
+        match row.phase {
+            RequestPhase::Accepted => {}
+            RequestPhase::Pending | RequestPhase::Rejected | RequestPhase::Superseded => self.accept(&row.req_id)?,
+            RequestPhase::Expired => Err(ApiError::new(ErrorKind::Expired, "This request is too old. Ask them to send a new one."))?,
+            RequestPhase::Cancelled => Err(not_there())?,
+        }
+        Ok(Answer::Done {})
+    }
+
+    pub(super) fn reject(&mut self, request_id: &str) -> Result<Answer, Refused> {
+        let row = self.request_row(request_id, Direction::In)?;
+        match row.phase {
+            RequestPhase::Pending => self.answer_request(&row.req_id, RequestAnswer::Rejected)?,
+            RequestPhase::Rejected => {}
+            _ => Err(ApiError::new(ErrorKind::Exists, "This request was answered already."))?,
+        }
+        self.regrant_person(&row.root)?;
+        Ok(Answer::Done {})
+    }
+
+    pub(super) fn cancel(&mut self, request_id: &str) -> Result<Answer, Refused> {
+        let row = self.request_row(request_id, Direction::Out)?;
+        match row.phase {
+            RequestPhase::Pending => self.answer_request(&row.req_id, RequestAnswer::Cancelled)?,
+            RequestPhase::Cancelled => {}
+            _ => Err(ApiError::new(ErrorKind::Exists, "This request was answered already."))?,
+        }
+        self.regrant_person(&row.root)?;
+        Ok(Answer::Done {})
+    }
+
+    fn request_row(&self, request_id: &str, direction: Direction) -> Result<RequestRow, Refused> {
+        let req_id: RequestId =
+            request_id.parse().ok().ok_or_else(|| ApiError::new(ErrorKind::InvalidId, "A request id is 64 hex digits."))?;
+        let account = &self.core.me.account;
+        let row = views::request(self.view(), account, direction, &req_id, self.now.wall_ms)?;
+        Ok(row.ok_or_else(not_there)?)
+    }
+
+    fn pending_in(&self) -> Step<Vec<RequestRow>> {
+        let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
+        let waits = |row: &RequestRow| row.direction == Direction::In && row.phase == RequestPhase::Pending;
+        Ok(all.into_iter().filter(waits).collect())
+    }
+
+    fn answer_request(&mut self, req_id: &RequestId, state: RequestAnswer) -> Step {
+        self.append_account(Body::RequestState { req_id: *req_id, state })
+    }
+}
+
+// My requests.
+impl<R: CryptoRng> Round<'_, R> {
+    /// Hands over what this device has not confirmed yet: asks for the bundle to seal to.
+    pub(super) fn hand_requests_over(&mut self, id: SessionId) -> Step {
+        let Some(root) = self.core.links.get(&id).and_then(super::links::Link::root) else { return Ok(()) };
+        let waiting = self.asking(&root)?;
+        let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
+        if link.ask_again_ms.is_some() || waiting.iter().all(|row| link.handed.contains(&row.req_id)) {
+            return Ok(());
+        }
+        link.ask_again_ms = Some(self.now.mono_ms + REQUEST_RETRY_MS);
+        self.note(id, Note::WantBundle(root))
+    }
+
+    pub(super) fn on_note(&mut self, id: SessionId, note: Note) -> Step {
+        match note {
+            Note::WantBundle(root) if root == self.core.me.root => {
+                let bundle = self.my_bundle()?;
+                self.note(id, Note::Bundle(bundle.to_bytes()))
+            }
+            Note::WantBundle(_) => Ok(()),
+            Note::Bundle(bytes) => self.got_bundle(id, &bytes),
+            Note::Request(bytes) => self.take_request(id, &bytes),
+            Note::RequestReceived(req_id) => self.handed(id, req_id),
+            Note::RequestRefused { reason, .. } => {
+                tracing::debug!(session = id.0, ?reason, "a request was not taken");
+                Ok(())
+            }
+        }
+    }
+
+    fn handed(&mut self, id: SessionId, req_id: RequestId) -> Step {
+        let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
+        link.handed.insert(req_id);
+        link.ask_again_ms = None;
+        self.hand_requests_over(id)
+    }
+
+    /// A bundle came: if it proves to be of the person I asked, the requests are sealed to it.
+    fn got_bundle(&mut self, id: SessionId, bytes: &[u8]) -> Step {
+        let Some(root) = self.core.links.get(&id).and_then(super::links::Link::root) else { return Ok(()) };
+        let Some(theirs) = proven_bundle(bytes).filter(|bundle| bundle.root == root) else {
+            tracing::debug!(session = id.0, "a bundle that proves nothing");
+            return Ok(());
+        };
+        for row in self.asking(&root)? {
+            if !self.core.links.get(&id).is_some_and(|link| link.handed.contains(&row.req_id)) {
+                self.hand_over(id, &row, &theirs)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self, id: SessionId, row: &RequestRow, theirs: &ProvenBundle) -> Step {
+        let name = views::profile_name(self.view(), &self.core.me.root)?;
+        let draft = Draft {
+            req_id: row.req_id,
+            created: row.created,
+            expires: row.expires,
+            to_root: row.root,
+            to_bundle: theirs.hash,
+            from_bundle: self.my_bundle()?,
+            name: Name::new(name).unwrap_or_default(),
+            greeting: Greeting::new(row.greeting.clone()).unwrap_or_default(),
+        };
+        let request = match draft.sign(&self.core.me.device) {
+            Ok(request) => request,
+            Err(bug) => return self.bug("a request could not be signed", &bug),
+        };
+        match request.seal(self.rng, theirs) {
+            Ok(sealed) => self.note(id, Note::Request(sealed.to_bytes())),
+            Err(why) => self.bug("a request could not be sealed", &why),
+        }
+    }
+
+    /// The conversation that one of my requests opens is known from now on, though nobody wrote in it yet.
+    fn expect_conversation(&mut self, root: &RootId, req_id: &RequestId) -> Step {
+        let spec = y7ke_ledger::admit::LogSpec::conversation(self.core.me.root, *root, *req_id);
+        self.know_log(&spec)
+    }
+
+    /// Somebody opened `log`: if it answers a request of mine, the request is consumed (C2).
+    pub(super) fn conversation_opened(&mut self, log: &LogId) -> Step {
+        let me = self.core.me.root;
+        let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
+        let answers = |row: &&RequestRow| {
+            row.direction == Direction::Out && LogId::conversation(&me, &row.root, &row.req_id) == *log
+        };
+        let Some(row) = all.iter().find(answers) else { return Ok(()) };
+        if row.phase != RequestPhase::Accepted {
+            self.answer_request(&row.req_id, RequestAnswer::Accepted)?;
+            self.append_account(Body::ContactLog { root: row.root, log: *log, req_id: row.req_id })?;
+        }
+        self.know_person(&row.root)?;
+        self.join(log)?;
+        self.regrant_person(&row.root)
+    }
+
+    /// Requests whose time is over are closed by an event, so that every device shows the same.
+    pub(super) fn expire_requests(&mut self) -> Step {
+        let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
+        let answered = self.answered_expired(&all)?;
+        for row in answered {
+            self.answer_request(&row.req_id, RequestAnswer::Expired)?;
+            self.regrant_person(&row.root)?;
+        }
+        Ok(())
+    }
+
+    fn answered_expired(&self, all: &[RequestRow]) -> Step<Vec<RequestRow>> {
+        let over = |row: &&RequestRow| row.phase == RequestPhase::Expired && row.expires + HOUR_MS > self.now.wall_ms;
+        Ok(all.iter().filter(over).cloned().collect())
+    }
+}
+
+// Requests of others.
+impl<R: CryptoRng> Round<'_, R> {
+    fn take_request(&mut self, id: SessionId, bytes: &[u8]) -> Step {
+        let Some((net, proven)) = self.core.links.get(&id).and_then(|link| Some((link.net, link.proven?))) else {
+            return Ok(());
+        };
+        let request = match self.open_request(bytes)? {
+            Ok(request) => request,
+            Err(reason) => return self.refuse_request(id, RequestId::from([0; 32]), reason),
+        };
+        let claimed = request.core.claim;
+        if claimed.from_root != proven.root {
+            return self.refuse_request(id, claimed.req_id, RefusalReason::Malformed);
+        }
+        if self.is_seen(&claimed.req_id)? {
+            return self.note(id, Note::RequestReceived(claimed.req_id));
+        }
+        let (me, now_ms) = (self.core.me.root, self.now.wall_ms);
+        let mine = self.my_bundle_hashes()?;
+        let bundle = request.from_bundle.to_bytes();
+        match request.check(now_ms, &me, |hash| mine.contains(hash)) {
+            Ok(request) => self.keep_request(id, net, &request, bundle),
+            Err(fault) => self.refuse_request(id, claimed.req_id, reason_for(&fault)),
+        }
+    }
+
+    /// Opens what was sealed to this device.
+    fn open_request(&mut self, bytes: &[u8]) -> Step<Result<Request, RefusalReason>> {
+        let Ok(sealed) = SealedRequest::from_bytes(bytes) else { return Ok(Err(RefusalReason::Malformed)) };
+        let device = self.core.me.device.id();
+        let Some(prekey) = sealed.prekey_of(&device) else { return Ok(Err(RefusalReason::StaleBundle)) };
+        let Some(secret) = self.prekey_secret(&prekey)? else { return Ok(Err(RefusalReason::StaleBundle)) };
+        Ok(sealed.open(&device, &secret).map_err(|fault| {
+            tracing::debug!(%fault, "a request does not open");
+            RefusalReason::Malformed
+        }))
+    }
+
+    fn refuse_request(&mut self, id: SessionId, req_id: RequestId, reason: RefusalReason) -> Step {
+        self.note(id, Note::RequestRefused { req_id, reason })
+    }
+
+    /// A checked request, seen for the first time.
+    fn keep_request(&mut self, id: SessionId, net: NetKey, request: &VerifiedRequest, bundle: Vec<u8>) -> Step {
+        let core = *request.core.claim();
+        let busy = self.pending_in()?.len() >= PENDING_MAX || !self.core.requests.takes(net, self.now.mono_ms);
+        if busy {
+            return self.refuse_request(id, core.req_id, RefusalReason::Busy);
+        }
+        self.see(&core.req_id, core.expires + SEEN_GRACE_MS)?;
+        self.append_account(Body::RequestIn(request_in(request, &core, bundle)))?;
+        self.note(id, Note::RequestReceived(core.req_id))?;
+        self.regrant_person(&core.from_root)?;
+        match views::auto_accept(self.view(), &self.core.me.account, &core.from_root, self.now.wall_ms)? {
+            Some(req_id) => self.accept(&req_id),
+            None => self.tell_request(&core.req_id),
+        }
+    }
+
+    fn tell_request(&mut self, req_id: &RequestId) -> Step {
+        let account = &self.core.me.account;
+        let row = views::request(self.view(), account, Direction::In, req_id, self.now.wall_ms)?;
+        if let Some(request) = row.filter(|row| row.phase == RequestPhase::Pending).map(|row| super::show::request(&row)) {
+            self.tell(Notice::RequestReceived { request });
+        }
+        Ok(())
+    }
+
+    /// Opening event, first rekey and what my account knows of it, in one transaction (C2).
+    fn accept(&mut self, req_id: &RequestId) -> Step {
+        let Some(request) = views::stored_request(self.view(), &self.core.me.account, req_id)? else { return Ok(()) };
+        let Request { core, from_bundle, .. } = request;
+        let claim = core.claim;
+        let Some(requester) = from_bundle.devices().iter().find(|device| device.chain.device() == claim.from_device) else {
+            return Ok(());
+        };
+        let opening = Opening { core, requester: requester.chain.clone(), opener: self.core.me.chain.clone() };
+        let log = claim.log();
+        self.expect_conversation(&claim.from_root, req_id)?;
+        self.append_open(&log, Body::Opening(Box::new(opening)))?;
+        self.rekey_if_due(&log, &claim.from_root, Some(&from_bundle))?;
+        self.answer_request(req_id, RequestAnswer::Accepted)?;
+        self.append_account(Body::ContactLog { root: claim.from_root, log, req_id: *req_id })?;
+        self.know_person(&claim.from_root)?;
+        self.regrant_person(&claim.from_root)
+    }
+
+}
+
+fn request_in(request: &VerifiedRequest, core: &RequestCore, bundle: Vec<u8>) -> RequestIn {
+    RequestIn {
+        req_id: core.req_id,
+        from_root: core.from_root,
+        created: core.created,
+        expires: core.expires,
+        name: request.name.clone(),
+        greeting: request.greeting.clone(),
+        bundle,
+        core: request.core.as_signed().to_bytes(),
+    }
+}
+
+fn proven_bundle(bytes: &[u8]) -> Option<ProvenBundle> {
+    Bundle::from_bytes(bytes).ok()?.verify().ok()
+}
+
+fn reason_for(fault: &RequestFault) -> RefusalReason {
+    match fault {
+        RequestFault::Expired | RequestFault::FromFuture | RequestFault::LivesTooLong => RefusalReason::Expired,
+        RequestFault::WrongAddressee | RequestFault::Own => RefusalReason::WrongAddressee,
+        RequestFault::NotThisBundle => RefusalReason::StaleBundle,
+        _ => RefusalReason::Malformed,
+    }
+}
+
+fn not_there() -> ApiError {
+    ApiError::new(ErrorKind::NotFound, "There is no such request. `request.list` shows those that wait.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c1_five_requests_an_hour_and_reconnecting_does_not_help() {
+        let (peer, mut meter) = (NetKey::from([3; 32]), RequestMeter::default());
+        assert!((0..PER_HOUR).all(|n| meter.takes(peer, n as u64)));
+        assert!(!meter.takes(peer, 10));
+        assert!(meter.takes(NetKey::from([4; 32]), 10));
+        assert!(meter.takes(peer, HOUR_MS + 1));
+    }
+}
