@@ -31,6 +31,8 @@ pub mod keys;
 pub mod orphans;
 pub mod rows;
 pub mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tools;
 pub mod views;
 

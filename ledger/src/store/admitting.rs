@@ -237,10 +237,12 @@ impl Batch {
         missing: Vec<Dep>,
     ) -> Result<Admission, StorageError> {
         let (id, of) = (event.id(), event.header().log);
+        let is_out = self.state_mut(log)?.is_out(&event.header().device);
         self.pool(event, boxes, sender, missing.clone());
         self.release(log, &of, Vec::new())?;
         match self.event(&id)? {
             Some(info) => Ok(Admission::Admitted(Admitted { event: info.names(), live: info.live })),
+            None if is_out => Ok(Admission::Waiting),
             None => Ok(Admission::Orphan { missing }),
         }
     }
@@ -269,6 +271,9 @@ impl Batch {
 
     fn release_one(&mut self, log: u32, of: &LogId, id: &EventId) -> Result<Option<EventId>, StorageError> {
         let Some(orphan) = self.lease.pool.get(of, id).cloned() else { return Ok(None) };
+        if let Some(proof) = self.contradiction(log, &orphan.event)? {
+            self.freeze(log, &proof)?;
+        }
         let body = open_body(&orphan.event).unwrap_or(None);
         match self.judge(log, &orphan.event, body.as_ref())? {
             Verdict::Missing(_) => Ok(None),

@@ -179,7 +179,8 @@ impl Batch {
     }
 
     /// Tells the other devices of every fork that came to light here and that they may not know (F4):
-    /// what this device held of the forked one stays part of the log.
+    /// what this device held of the forked one stays part of the log. A log that this device only
+    /// reads gets no notice.
     pub fn write_fork_notices(
         &mut self,
         log: LogId,
@@ -188,7 +189,11 @@ impl Batch {
         key: &DeviceKey,
     ) -> Result<Vec<Appended>, AppendError> {
         let number = self.log_number(&log)?.ok_or(AppendError::UnknownLog)?;
-        let due = self.state_mut(number)?.notices.clone();
+        let state = self.state_mut(number)?;
+        if state.tip(&key.id()).is_none() {
+            return Ok(Vec::new());
+        }
+        let due = state.notices.clone();
         let mut written = Vec::new();
         for DueNotice { device, seq, tip } in due.into_iter().filter(|due| due.device != key.id()) {
             let tip: Vec<Dep> = tip.into_iter().collect();
