@@ -171,7 +171,8 @@ impl World {
             if self.is_converged() {
                 return;
             }
-            if !self.wait() {
+            // Where nothing was dropped no timer is needed: no wake-up was lost.
+            if !self.chances.drops || !self.wait() {
                 return;
             }
         }
@@ -348,7 +349,7 @@ impl World {
     /// S5, for one items frame.
     fn check_items(&mut self, link: usize, side: usize, bytes: &[u8]) {
         let Self { links, nodes, twins, chances, .. } = self;
-        let Link { ends, ways, exempt } = links[link].as_mut().unwrap();
+        let Link { ends, ways, exempt, .. } = links[link].as_mut().unwrap();
         let receiver = &nodes[ends[1 - side].node];
         for event in parcels(bytes).iter().map(|parcel| Event::parse(&parcel.bytes)) {
             let id = event.id();
