@@ -234,7 +234,7 @@ impl MemRows {
 
     /// Whether there is no row at all.
     pub fn is_empty(&self) -> bool {
-        self.tables.values().all(BTreeMap::is_empty)
+        self.tables.is_empty()
     }
 }
 
@@ -268,8 +268,10 @@ impl RowsMut for MemRows {
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), BrokenRow> {
-        if let Some(rows) = self.tables.get_mut(&table) {
-            rows.remove(key);
+        let Some(rows) = self.tables.get_mut(&table) else { return Ok(()) };
+        rows.remove(key);
+        if rows.is_empty() {
+            self.tables.remove(&table);
         }
         Ok(())
     }
