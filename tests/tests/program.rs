@@ -142,16 +142,16 @@ fn bad_lines_are_answered_and_survived() {
 fn settings_are_kept() {
     let ada = Person::new();
     let mut a = ada.start();
-    assert_eq!(a.get("settings.get", json!({}))["mode"], "lan");
-    a.get("settings.set", json!({"mode": "y7net", "name": "Ada", "scale": 120}));
+    a.get("settings.set", json!({"mode": "lan", "name": "Ada", "scale": 120}));
     a.event("the change", |event| event["kind"] == "settings.changed" && event["settings"]["scale"] == 120);
     assert_eq!(a.call("settings.set", json!({"scale": 500})).unwrap_err().field.as_deref(), Some("scale"));
     assert!(a.end().success());
     let mut a = ada.start();
     let settings = a.get("settings.get", json!({}));
-    assert_eq!((&settings["mode"], &settings["name"]), (&json!("y7net"), &json!("Ada")));
+    assert_eq!((&settings["mode"], &settings["name"]), (&json!("lan"), &json!("Ada")));
     assert!(a.end().success());
-    assert_eq!(info(&mut ada.launch().with("--mode").with("lan").start())["mode"], "lan");
+    assert_eq!(info(&mut ada.launch().with("--mode").with("y7net").start())["mode"], "y7net");
+    assert_eq!(info(&mut ada.start())["mode"], "lan", "an option is for one run");
 }
 
 /// A link names the device at each of its addresses; loopback only when alone.
