@@ -173,8 +173,8 @@ impl SimDisk {
         self.lock().lose(loss, dice);
     }
 
-    /// The process ends, the machine runs on: nothing is lost, its handles are dead.
-    pub fn kill(&self) {
+    /// Every handle is dead from now on: what a dying process still does reaches nothing.
+    pub fn unplug(&self) {
         self.lock().life += 1;
     }
 
