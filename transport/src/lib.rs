@@ -34,15 +34,28 @@
 
 mod address;
 mod arbiter;
+mod behaviour;
+mod clock;
 mod config;
+mod dials;
+mod endpoint;
+mod fault;
 mod framing;
+mod handler;
+mod lan;
+mod lanes;
 mod limits;
+mod listen;
+mod muxer;
 mod path;
 mod peer;
+mod session;
+mod swarm;
 
 use std::fmt;
 
 use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -338,6 +351,17 @@ pub enum StartError {
 
 /// Starts the transport on the runtime that it is called in. The task ends after `Shutdown`, or when
 /// every sender of commands is gone; the events end with it.
-pub fn start(_config: Config) -> Result<(CommandSender, EventReceiver, JoinHandle<()>), StartError> {
-    todo!()
+pub fn start(config: Config) -> Result<(CommandSender, EventReceiver, JoinHandle<()>), StartError> {
+    // Not inside a runtime, and nothing else, is what this can fail of.
+    let runtime = Handle::try_current().or(Err(StartError::NoRuntime))?;
+    let keys = peer::keypair(&config.seed);
+    let me = config.net_key();
+    let (commands, command_queue) = mpsc::channel(config.limits.commands);
+    let (event_queue, events) = mpsc::channel(config.limits.events);
+    let sessions = behaviour::Sessions::new(me, config.limits, config.timing, event_queue.clone());
+    let swarm = endpoint::build(&config, &keys, sessions)?;
+    endpoint::warm(keys);
+    let shell = swarm::Shell::new(swarm, command_queue, config.timing, me);
+    let task = runtime.spawn(shell.run(config.listen, config.mdns, event_queue));
+    Ok((commands, events, task))
 }

@@ -1,0 +1,301 @@
+//! Sessions over libp2p connections: carries the arbiter's orders to the connections' handlers, and
+//! their reports back.
+//!
+//! ```text
+//! libp2p: up, down ─┐                      ┌─▶ Propose, Start ─▶ handler of that connection
+//! handler: Report ──┼──▶ arbiter ──Order───┼─▶ End ─▶ the session's outbox
+//! node: close, … ───┘                      └─▶ Drop ─▶ libp2p closes the connection
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::task::{Context, Poll, Waker};
+
+use libp2p::core::transport::PortUse;
+use libp2p::core::{ConnectedPoint, Endpoint};
+use libp2p::swarm::behaviour::{AddressChange, ConnectionEstablished};
+use libp2p::swarm::{
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use y7ke_crypto::ids::NetKey;
+
+use crate::address::ip_of;
+use crate::arbiter::{Arbiter, Order, Rank};
+use crate::clock::Clock;
+use crate::fault::NoNetKey;
+use crate::handler::{Handler, Instruction, Report};
+use crate::limits::PerIp;
+use crate::session::{self, Assignment, Ending, Outbox};
+use crate::{CloseReason, Event, Lane, Limits, Path, SessionId, Timing, Trust, peer};
+
+/// Too many new connections from one address.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("too many new connections from this address")]
+struct TooMany;
+
+type Action = ToSwarm<Event, Instruction>;
+
+/// All sessions of this device.
+pub(crate) struct Sessions {
+    me: NetKey,
+    arbiter: Arbiter<ConnectionId>,
+    links: BTreeMap<ConnectionId, Link>,
+    open: BTreeMap<SessionId, Open>,
+    per_ip: PerIp,
+    /// Inbound connections that count against their address.
+    counted: BTreeMap<ConnectionId, IpAddr>,
+    limits: Limits,
+    timing: Timing,
+    clock: Clock,
+    events: mpsc::Sender<Event>,
+    actions: VecDeque<Action>,
+    waker: Option<Waker>,
+}
+
+struct Link {
+    peer: NetKey,
+    path: Path,
+    mine: bool,
+    session: Option<SessionId>,
+}
+
+struct Open {
+    peer: NetKey,
+    link: ConnectionId,
+    outbox: Outbox,
+}
+
+impl Sessions {
+    pub(crate) fn new(me: NetKey, limits: Limits, timing: Timing, events: mpsc::Sender<Event>) -> Self {
+        Self {
+            me,
+            arbiter: Arbiter::new(u64::try_from(timing.settle.as_millis()).unwrap_or(u64::MAX)),
+            links: BTreeMap::new(),
+            open: BTreeMap::new(),
+            per_ip: PerIp::new(limits.per_ip_per_minute),
+            counted: BTreeMap::new(),
+            limits,
+            timing,
+            clock: Clock::start(),
+            events,
+            actions: VecDeque::new(),
+            waker: None,
+        }
+    }
+
+    /// Queues a frame. What is sent to a session that is gone is gone with it.
+    pub(crate) fn send(&mut self, session: SessionId, lane: Lane, frame: Vec<u8>) {
+        let Some(open) = self.open.get(&session) else { return };
+        if let Err(reason) = open.outbox.push(lane, frame) {
+            tracing::debug!(%session, ?reason, "closing");
+            self.close_peer(open.peer, &reason);
+        }
+    }
+
+    /// Ends a session and everything else with its peer.
+    pub(crate) fn close(&mut self, session: SessionId, why: &'static str) {
+        if let Some(open) = self.open.get(&session) {
+            self.close_peer(open.peer, &CloseReason::Asked { why });
+        }
+    }
+
+    /// Ends every connection with a peer.
+    pub(crate) fn close_peer(&mut self, peer: NetKey, reason: &CloseReason) {
+        let orders = self.arbiter.close(&peer, reason);
+        self.obey(peer, orders);
+    }
+
+    /// Ends every connection.
+    pub(crate) fn close_all(&mut self) {
+        for peer in self.arbiter.peers() {
+            self.close_peer(peer, &CloseReason::Shutdown);
+        }
+    }
+
+    /// Sets how far the peer of a session is trusted.
+    pub(crate) fn trust(&mut self, session: SessionId, level: Trust) {
+        let Some(open) = self.open.get(&session) else { return };
+        match level {
+            Trust::Stranger => open.outbox.set_cap(self.limits.stranger_frame),
+            Trust::Contact => {
+                open.outbox.set_cap(self.limits.contact_frame);
+                if let Some(ip) = self.counted.remove(&open.link) {
+                    self.per_ip.give_back(ip);
+                }
+            }
+        }
+    }
+
+    /// Is there a connection with this peer that is not on its way out?
+    pub(crate) fn is_connected(&self, peer: &NetKey) -> bool {
+        self.arbiter.is_connected(peer)
+    }
+
+    fn obey(&mut self, peer: NetKey, orders: Vec<Order<ConnectionId>>) {
+        for order in orders {
+            match order {
+                Order::Propose(link) => self.instruct(peer, link, Instruction::Propose),
+                Order::Start { link, session } => self.start(peer, link, session),
+                Order::End { session, reason, .. } => self.end(session, reason),
+                Order::Drop(link) => self.drop_link(peer::peer_id(&peer), link),
+            }
+        }
+        let rival = self.arbiter.has_rival(&peer);
+        self.open.values().filter(|open| open.peer == peer).for_each(|open| open.outbox.set_rival(rival));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn instruct(&mut self, peer: NetKey, link: ConnectionId, event: Instruction) {
+        let (peer_id, handler) = (peer::peer_id(&peer), NotifyHandler::One(link));
+        self.actions.push_back(ToSwarm::NotifyHandler { peer_id, handler, event });
+    }
+
+    fn drop_link(&mut self, peer_id: PeerId, link: ConnectionId) {
+        let connection = CloseConnection::One(link);
+        self.actions.push_back(ToSwarm::CloseConnection { peer_id, connection });
+    }
+
+    fn start(&mut self, peer: NetKey, id: ConnectionId, session: SessionId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.session = Some(session);
+        let (outbox, mail) = session::mail(&self.limits);
+        let (path, dialer, events) = (link.path.clone(), link.mine, self.events.clone());
+        let job = Assignment { session, peer, path, dialer, mail, events, limits: self.limits, timing: self.timing };
+        self.open.insert(session, Open { peer, link: id, outbox });
+        self.instruct(peer, id, Instruction::Start(Box::new(job)));
+    }
+
+    fn end(&mut self, session: SessionId, reason: CloseReason) {
+        use CloseReason::{Asked, Disconnected, Shutdown};
+        let politely = matches!(reason, Asked { .. } | Disconnected | Shutdown);
+        if let Some(open) = self.open.remove(&session) {
+            open.outbox.end(Ending { reason, politely });
+        }
+    }
+
+    fn up(&mut self, established: &ConnectionEstablished<'_>) {
+        let id = established.connection_id;
+        let (key, path) = (peer::net_key(&established.peer_id), Path::of(established.endpoint));
+        let (Some(peer), Ok(path)) = (key, path) else {
+            self.drop_link(established.peer_id, id);
+            return;
+        };
+        let mine = dialled_by_us(established.endpoint);
+        let lower = if mine { self.me } else { peer } < if mine { peer } else { self.me };
+        let rank = Rank::of(&path, lower);
+        self.links.insert(id, Link { peer, path, mine, session: None });
+        let orders = self.arbiter.up(peer, id, rank, mine, self.clock.now_ms());
+        self.obey(peer, orders);
+    }
+
+    fn down(&mut self, id: ConnectionId) {
+        self.counted.remove(&id);
+        let Some(link) = self.links.remove(&id) else { return };
+        link.session.and_then(|session| self.open.remove(&session));
+        let orders = self.arbiter.down(&link.peer, id, self.clock.now_ms());
+        self.obey(link.peer, orders);
+    }
+
+    fn moved(&mut self, change: &AddressChange<'_>) {
+        let Some(link) = self.links.get_mut(&change.connection_id) else { return };
+        let Ok(path) = Path::of(change.new) else { return };
+        link.path = path.clone();
+        if let Some(session) = link.session {
+            self.actions.push_back(ToSwarm::GenerateEvent(Event::PathChanged { session, path }));
+        }
+    }
+
+    fn reported(&mut self, id: ConnectionId, report: Report) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (peer, now_ms) = (link.peer, self.clock.now_ms());
+        let orders = match report {
+            Report::Ready => self.arbiter.ready(&peer, id, now_ms),
+            Report::Failed => self.arbiter.failed(&peer, id, now_ms),
+            Report::Ended => {
+                link.session.take().and_then(|session| self.open.remove(&session));
+                self.arbiter.ended(&peer, id, now_ms)
+            }
+        };
+        self.obey(peer, orders);
+    }
+
+    fn handler(&self, peer: &PeerId, mine: bool) -> Result<Handler, ConnectionDenied> {
+        peer::net_key(peer).ok_or_else(|| ConnectionDenied::new(NoNetKey))?;
+        Ok(Handler::new(mine, self.timing.lanes))
+    }
+}
+
+/// In a hole punch both sides dial, and one of them plays the listener.
+fn dialled_by_us(point: &ConnectedPoint) -> bool {
+    matches!(point, ConnectedPoint::Dialer { role_override: Endpoint::Dialer, .. })
+}
+
+impl NetworkBehaviour for Sessions {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Event;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        id: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        let Some(ip) = ip_of(remote) else { return Ok(()) };
+        if !self.per_ip.admit(ip, self.clock.now_ms()) {
+            return Err(ConnectionDenied::new(TooMany));
+        }
+        self.counted.insert(id, ip);
+        Ok(())
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.handler(&peer, false)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        role: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.handler(&peer, role == Endpoint::Dialer)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(established) => self.up(&established),
+            FromSwarm::ConnectionClosed(closed) => self.down(closed.connection_id),
+            FromSwarm::AddressChange(change) => self.moved(&change),
+            FromSwarm::ListenFailure(failure) => {
+                self.counted.remove(&failure.connection_id);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, _: PeerId, id: ConnectionId, report: THandlerOutEvent<Self>) {
+        self.reported(id, report);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
+        if let Some(action) = self.actions.pop_front() {
+            return Poll::Ready(action);
+        }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
