@@ -65,7 +65,17 @@ impl Known {
         self.frozen = frozen;
         self.sent = Clock::new();
         self.exact.clear();
-        unsettled.iter().for_each(|name| self.note_sent(name, heads));
+        unsettled.iter().for_each(|name| self.note_unsettled(name, heads));
+    }
+
+    /// Under way behind a hole (what was before it was dropped), an item is with the peer by its id alone.
+    fn note_unsettled(&mut self, name: &Name, heads: &Heads) {
+        let reach = self.best(&name.device).map_or(0, |tip| tip.seq);
+        if heads.is_frozen(&name.device) || name.seq <= reach.saturating_add(1) {
+            self.note_sent(name, heads);
+        } else if self.exact.len() < EXACT_IDS {
+            self.exact.insert(name.id);
+        }
     }
 
     /// The peer gave us a fork proof of this device, it says.
@@ -110,8 +120,13 @@ impl Known {
 
     /// Whether the peer holds this event, or will when what is under way has arrived.
     pub(crate) fn covers(&self, name: &Name, heads: &Heads) -> bool {
+        self.exact.contains(&name.id) || self.reaches(name, heads)
+    }
+
+    /// Whether it holds this event with all that is before it.
+    fn reaches(&self, name: &Name, heads: &Heads) -> bool {
         let exact = heads.is_frozen(&name.device);
-        self.exact.contains(&name.id) || self.clocks().any(|clock| covers(clock, name, exact))
+        self.clocks().any(|clock| covers(clock, name, exact))
     }
 
     /// What the peer lacks, by device.
@@ -126,7 +141,7 @@ impl Known {
 
     fn want(&self, device: DeviceId, tips: &[Tip], heads: &Heads) -> Option<Want> {
         let name = |tip: &Tip| Name { device, seq: tip.seq, id: tip.id };
-        if tips.iter().all(|tip| self.covers(&name(tip), heads)) {
+        if tips.iter().all(|tip| self.reaches(&name(tip), heads)) {
             return None;
         }
         let to = tips.last()?.seq;
@@ -206,6 +221,17 @@ mod tests {
         assert!(known.wants(&mine).is_empty());
         known.learn(Clock::new(), BTreeSet::new(), &mine, &[]);
         assert_eq!(known.wants(&mine).len(), 1, "what was sent is in doubt, what was given is not");
+    }
+
+    /// S5: a hole before what is under way is wanted, what is under way is not sent again.
+    #[test]
+    fn s5_a_hole_before_unsettled_items_is_wanted() {
+        let (mut known, mine) = (told(&[(2, 1, 1)]), heads(&[(2, 4, 4)], &[]));
+        known.learn(heads(&[(2, 1, 1)], &[]).clock, BTreeSet::new(), &mine, &[name(2, 3, 3), name(2, 4, 4)]);
+        assert_eq!(known.wants(&mine)[0].from, 2);
+        assert!(!known.covers(&name(2, 2, 2), &mine) && known.covers(&name(2, 3, 3), &mine));
+        known.learn(heads(&[(2, 2, 2)], &[]).clock, BTreeSet::new(), &mine, &[name(2, 3, 3), name(2, 4, 4)]);
+        assert!(known.wants(&mine).is_empty());
     }
 
     /// F1: the same number under another id shows our variant to the peer, once.

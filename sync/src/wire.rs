@@ -317,3 +317,133 @@ impl Wire for Cargo {
 /// The greatest of each kind must fit a frame, or it could never be sent.
 const _: () = assert!(ITEMS_HEAD + Parcel::CAP <= CONTACT_FRAME && FORK_CAP + 64 <= CONTACT_FRAME);
 const _: () = assert!(1 + ClockWord::CAP <= CONTACT_FRAME && 64 + ACK_CAP <= CONTACT_FRAME);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use y7ke_crypto::cert::{Caps, CertChain, Subject};
+    use y7ke_crypto::clock::Tip;
+    use y7ke_crypto::codec::Fault;
+    use y7ke_crypto::ids::{EventId, RequestId};
+    use y7ke_crypto::sign::{DeviceKey, NetSecret, RootKey};
+
+    use crate::RefusalReason;
+
+    fn device(n: u8) -> DeviceId {
+        DeviceId::from([n; 32])
+    }
+
+    fn tag() -> LogTag {
+        LogTag::from([0xa1; 16])
+    }
+
+    fn grant(n: u64) -> Grant {
+        let load = |bytes, items| Load { bytes, items };
+        Grant { max_frame: 65_536, done: load(n * 1_000, n), window: load(131_072, 128) }
+    }
+
+    fn hello() -> Hello {
+        let (key, net) = (DeviceKey::from_seed(&[1; 32]), NetSecret::from_bytes(&[2; 32]).id());
+        let subject = Subject { device: key.id(), net, caps: Caps::ADMIN, not_before: 7, cert_seq: 1 };
+        Hello { nonce: [9; 32], chain: CertChain::rooted(&RootKey::from_seed(&[3; 32]), subject) }
+    }
+
+    fn clock() -> ClockWord {
+        let tip = |seq, n| Tip { seq, id: EventId::from([n; 32]) };
+        let mut clock: Clock = [(device(20), tip(5, 1))].into_iter().collect();
+        clock.set_tips(device(21), vec![tip(3, 2), tip(3, 3)]);
+        ClockWord { tag: tag(), ask: true, settled: 12, frozen: [device(21), device(22)].into(), clock }
+    }
+
+    fn parcels() -> Vec<Parcel> {
+        let boxed = vec![(device(30), vec![4; 5]), (device(31), vec![])];
+        vec![Parcel { bytes: vec![1, 2, 3], boxes: boxed }, Parcel { bytes: vec![], boxes: vec![] }]
+    }
+
+    fn hands() -> Vec<(&'static str, Hand)> {
+        let (req_id, root) = (RequestId::from([6; 32]), RootKey::from_seed(&[4; 32]).id());
+        let refused = Note::RequestRefused { req_id, reason: RefusalReason::Busy };
+        vec![
+            ("handshake 1 hello", Hand::Hello(hello())),
+            ("handshake 1 hello of version 2", Hand::OtherHello { version: 2, rest: vec![1, 2] }),
+            ("handshake 2 proof", Hand::Proof(Proof([5; 64]))),
+            ("handshake 3 open", Hand::Open([grant(0), grant(0), grant(0)])),
+            ("handshake 4 bye: another version", Hand::Bye(Bye::Version)),
+            ("handshake 4 bye: protocol broken", Hand::Bye(Bye::Fault)),
+            ("handshake 4 bye: no proof in time", Hand::Bye(Bye::Timeout)),
+            ("handshake 5 credit", Hand::Credit(grant(2))),
+            ("handshake 16 want-bundle", Hand::Note(Note::WantBundle(root))),
+            ("handshake 17 bundle", Hand::Note(Note::Bundle(vec![1, 2, 3]))),
+            ("handshake 18 request", Hand::Note(Note::Request(vec![4, 5]))),
+            ("handshake 19 request-received", Hand::Note(Note::RequestReceived(req_id))),
+            ("handshake 20 request-refused", Hand::Note(refused)),
+        ]
+    }
+
+    fn words() -> Vec<(&'static str, Word)> {
+        let offer = |n, ask| Offer { tag: LogTag::from([n; 16]), digest: [n + 1; 32], ask };
+        vec![
+            ("sync 1 offers", Word::Offers(vec![offer(1, true), offer(3, false)])),
+            ("sync 2 clock", Word::Clock(clock())),
+            ("sync 3 ack", Word::Ack { tag: tag(), bytes: vec![7, 8, 9] }),
+            ("sync 4 gone", Word::Gone(tag())),
+            ("sync 5 listed", Word::Listed),
+            ("sync 6 done", Word::Done),
+            ("sync 7 credit of sync", Word::Credit(Lane::Sync, grant(3))),
+            ("sync 7 credit of msg", Word::Credit(Lane::Msg, grant(4))),
+        ]
+    }
+
+    fn cargos() -> Vec<(&'static str, Cargo)> {
+        vec![
+            ("msg 1 items", Cargo::Items { tag: tag(), parcels: parcels() }),
+            ("msg 2 fork", Cargo::Fork { tag: tag(), device: device(21), proof: vec![1; 6] }),
+            ("msg 3 flushed", Cargo::Flushed),
+        ]
+    }
+
+    fn check<T: Wire + PartialEq + std::fmt::Debug>(all: Vec<(&str, T)>, made: &mut serde_json::Map<String, serde_json::Value>) {
+        for (name, frame) in all {
+            let mut bytes = frame.to_bytes();
+            made.insert(name.into(), bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into());
+            assert_eq!(T::from_bytes(&bytes).as_ref(), Ok(&frame), "{name}");
+            if !name.ends_with("version 2") {
+                assert!(T::from_bytes(&bytes[..bytes.len() - 1]).is_err(), "{name}, cut short");
+                bytes.push(0);
+                assert_eq!(T::from_bytes(&bytes).map_err(|why| why.fault), Err(Fault::Trailing), "{name}");
+            }
+        }
+    }
+
+    /// Every frame as `fixtures/sync/frames.json` has it. `Y7KE_WRITE_VECTORS=1` writes them anew.
+    #[test]
+    fn frames_are_as_stored() {
+        let mut made = serde_json::Map::new();
+        check(hands(), &mut made);
+        check(words(), &mut made);
+        check(cargos(), &mut made);
+        let text = serde_json::to_string_pretty(&made).unwrap() + "\n";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/sync/frames.json");
+        if std::env::var_os("Y7KE_WRITE_VECTORS").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), text);
+    }
+
+    /// Every length has a cap, and a list that must not be empty is not.
+    #[test]
+    fn caps_hold() {
+        let too_long = |bytes: &[u8], cap| assert_eq!(Cargo::from_bytes(bytes).map_err(|why| why.fault), Err(Fault::TooLong { cap }));
+        let items = |count: u32, rest: &[u8]| [&[1], &[0; 16][..], &count.to_le_bytes(), rest].concat();
+        too_long(&items(513, &[]), 512);
+        too_long(&items(1, &70_000_000u32.to_le_bytes()), WireEvent::CAP);
+        too_long(&items(1, &[0, 0, 0, 0, 129]), 128);
+        assert!(Cargo::from_bytes(&items(0, &[])).is_err());
+        assert!(Word::from_bytes(&[1, 0, 0, 0, 0]).is_err());
+        assert!(Word::from_bytes(&[1, 1, 2, 0, 0]).is_err());
+        assert!(Word::from_bytes(&[&[1, 1, 0, 0, 0][..], &[0; 48], &[2]].concat()).is_err(), "a flag is 0 or 1");
+        let mut frozen = clock().to_bytes();
+        frozen.swap(29, 61); // the first bytes of the two frozen devices: descending now
+        assert!(ClockWord::from_bytes(&frozen).is_err());
+    }
+}

@@ -404,6 +404,38 @@ fn drop_all(duo: &mut Duo, all: &mut Stores) {
     }
 }
 
+/// S5: a clock that was said before events arrived does not make them go twice.
+#[test]
+fn s5_what_is_under_way_is_not_sent_again() {
+    let (mut duo, mut all) = (Duo::synced(), stores(&[log(9)]));
+    write(&mut all, 0, log(9), 1);
+    (0..2).for_each(|side| grant(&mut duo, &all, side, log(9), Stage::Shared));
+    let mut pushed = |duo: &mut Duo| {
+        duo.run();
+        for output in std::mem::take(&mut duo.said[0]) {
+            answer(&mut all[0], &output).into_iter().for_each(|input| duo.give(0, input));
+        }
+        write(&mut all, 0, log(9), 1);
+        let heads = all[0][&log(9)].heads();
+        duo.give(0, Input::Grown { log: log(9), heads });
+    };
+    pushed(&mut duo);
+    pushed(&mut duo);
+    pushed(&mut duo);
+    duo.run();
+    let items = |duo: &Duo| sent(duo, 0, Lane::Msg, 1).iter().map(|it| support::world::parcels(it).len()).sum::<usize>();
+    assert_eq!(items(&duo), 3);
+    // The first is dropped: the clock that follows knows nothing of the other two, which are not settled.
+    let tickets = said(&duo, 1, |it| if let Output::Admit { ticket, .. } = it { Some(*ticket) } else { None });
+    duo.give(1, Input::Settled { ticket: tickets[0], outcomes: vec![Outcome::Dropped], heads: None });
+    duo.run();
+    for output in std::mem::take(&mut duo.said[0]) {
+        answer(&mut all[0], &output).into_iter().for_each(|input| duo.give(0, input));
+    }
+    duo.run();
+    assert_eq!(items(&duo), 5, "the fourth, and of the others the dropped one alone");
+}
+
 /// F1: the fork proof is ahead of the events on the same lane.
 #[test]
 fn f1_fork_proofs_go_before_events() {
@@ -478,6 +510,23 @@ fn s3_acknowledgements_pass_between_equals() {
     duo.give(0, Input::Ack { log: log(9), device: peer, bytes: vec![5] });
     duo.run();
     assert_eq!(acks(&duo, 1).len(), 3, "and none of its own");
+}
+
+/// S3: an acknowledgement that came while the log was withdrawn is said again when it is granted again.
+#[test]
+fn s3_acknowledgements_are_said_again_after_a_new_grant() {
+    let (mut duo, heads) = (Duo::synced(), deep(2, 5, 1));
+    for side in 0..2 {
+        duo.give(side, Input::Grant { log: log(9), stage: Stage::Shared, heads: heads.clone() });
+    }
+    duo.run();
+    duo.give(0, Input::Ack { log: log(9), device: author(1), bytes: vec![1] });
+    duo.give(1, Input::Withdraw { log: log(9) });
+    duo.run();
+    assert!(acks(&duo, 1).is_empty(), "ignored");
+    duo.give(1, Input::Grant { log: log(9), stage: Stage::Shared, heads });
+    duo.run();
+    assert_eq!(acks(&duo, 1), [vec![1]]);
 }
 
 fn notes() -> Vec<Note> {
