@@ -26,7 +26,7 @@ use y7ke_ledger::admit::{LogSpec, Refusal};
 use y7ke_ledger::body::{Body, ReadMarks};
 use y7ke_ledger::fold::{self, Change, LogKind};
 use y7ke_ledger::fork::ForkProof;
-use y7ke_ledger::store::{Admission, AppendError, EventRef, Item, News, StorageError, View};
+use y7ke_ledger::store::{Admission, AppendError, EventRef, Item, News, Outbound, StorageError, View};
 use y7ke_ledger::views::{self, Direction, RequestPhase};
 use y7ke_ledger::{Event, orphans};
 use y7ke_sync as sync;
@@ -37,6 +37,8 @@ use crate::api::{ApiError, ErrorKind, Mode, Notice};
 
 /// Bundles of mine that a request may still be sealed to.
 const BUNDLES_MAX: usize = 16;
+/// Kind of what is kept with an outgoing request: the bundle that it was sealed to.
+const ADDRESSEE: u8 = 1;
 /// Local settings of this device.
 const MODE: &str = "mode";
 const BUNDLES: &str = "bundles";
@@ -407,7 +409,7 @@ impl<R: CryptoRng> Round<'_, R> {
         if members.is_empty() {
             let kept = match bundle {
                 Some(bundle) => Some(bundle.clone()),
-                None => self.bundle_in_request(root)?,
+                None => self.kept_bundle(root)?,
             };
             members = kept.map(|bundle| bundle_prekeys(&bundle)).unwrap_or_default();
         }
@@ -432,13 +434,27 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(usable.filter_map(|prekey| prekey.verify().ok()).collect())
     }
 
-    fn bundle_in_request(&self, root: &RootId) -> Step<Option<Bundle>> {
+    /// The bundle that came with a person's request, or that mine was sealed to.
+    fn kept_bundle(&self, root: &RootId) -> Step<Option<Bundle>> {
         for (req_id, _) in self.contact(root)?.map(|contact| contact.logs).unwrap_or_default() {
             if let Some(request) = views::stored_request(self.view(), &self.core.me.account, &req_id)? {
                 return Ok(Some(request.from_bundle));
             }
+            if let Some(bundle) = self.addressee(&req_id)? {
+                return Ok(Some(bundle));
+            }
         }
         Ok(None)
+    }
+
+    /// Keeps whom a request was sealed to: an accept may come before their identity log does.
+    pub(super) fn keep_addressee(&mut self, req_id: &RequestId, bundle: &[u8]) {
+        self.book.put_outbound(&Outbound { kind: ADDRESSEE, id: *req_id, bytes: bundle.to_vec() });
+    }
+
+    fn addressee(&self, req_id: &RequestId) -> Step<Option<Bundle>> {
+        let kept = self.view().outbound()?.into_iter().find(|row| row.kind == ADDRESSEE && row.id == *req_id);
+        Ok(kept.and_then(|row| Bundle::from_bytes(&row.bytes).ok()))
     }
 
     pub(super) fn is_joined(&self, log: &LogId) -> Step<bool> {

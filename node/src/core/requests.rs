@@ -231,6 +231,7 @@ impl<R: CryptoRng> Round<'_, R> {
         };
         for row in self.asking(&root)? {
             if !self.core.links.get(&id).is_some_and(|link| link.handed.contains(&row.req_id)) {
+                self.keep_addressee(&row.req_id, bytes);
                 self.hand_over(id, &row, &theirs)?;
             }
         }
