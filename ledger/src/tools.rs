@@ -1,1 +1,41 @@
-//! Log tools: list, show, verify, export. Read only.
+//! Log tools: list, show, verify, export. They read; nothing here can write.
+//!
+//! ```text
+//!            ┌─ list      what logs there are                         shape of `log.list`
+//!  View ─────┼─ show      one log, event by event                     lines for a person, or JSON
+//!            ├─ verify    every id, signature, dependency, verdict    what is bad, and why
+//!            └─ export    json: everything needed to verify elsewhere
+//!                         automerge: a document that any implementation loads, heads equal to `list`'s
+//! ```
+//!
+//! Invariants
+//! * A tool decides nothing about files or terminals: bytes and lines go back to the caller.
+//! * Words of people are shown only where [`Words::Shown`] asks for them.
+//! * Automerge meets only changes that were rebuilt here from checked fields (E1).
+
+mod export;
+mod list;
+mod show;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use export::{ExportError, JSON_FORMAT, automerge, json};
+pub use list::{ClockEntry, LogRow, list};
+pub use show::{ShownEvent, Words, show};
+pub use verify::{BadEvent, Report, Why, verify};
+
+use std::ops::ControlFlow;
+
+use y7ke_crypto::ids::LogId;
+
+use crate::store::{EventInfo, StorageError, View};
+
+/// Visits every stored event of `log` after everything it depends on.
+fn each(
+    view: &View,
+    log: &LogId,
+    visit: &mut dyn FnMut(EventInfo) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    view.visit_stored(log, 0, &mut |event| visit(event).map(ControlFlow::Continue))
+}
