@@ -150,11 +150,18 @@ fn device(n: u8) -> DeviceId {
 fn heads(n: u64) -> Heads {
     let id = EventId::from([n.to_le_bytes()[0]; 32]);
     let clock: Clock = [(device(1), Tip { seq: n + 1, id })].into_iter().collect();
-    let frozen = if n % 7 == 0 { [device(1)].into() } else { Default::default() };
+    let frozen = if n.is_multiple_of(7) { [device(1)].into() } else { Default::default() };
     Heads { clock, digest: [n.to_le_bytes()[0]; 32], frozen, newest: n }
 }
 
-fn converse(us: &Device, them: &Device, a: &mut Session, b: &mut Session, mut out_a: Vec<Output>, mut out_b: Vec<Output>) {
+fn converse(
+    us: &Device,
+    them: &Device,
+    a: &mut Session,
+    b: &mut Session,
+    mut out_a: Vec<Output>,
+    mut out_b: Vec<Output>,
+) {
     while !(out_a.is_empty() && out_b.is_empty()) {
         let (next_b, next_a) = (pass(us, a, b, out_a), pass(them, b, a, out_b));
         (out_a, out_b) = (next_a.0, next_b.0);

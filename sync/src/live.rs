@@ -103,7 +103,7 @@ impl Live {
 
     /// Whether both sides hold the same of this log.
     pub(crate) fn is_level(&self, id: &LogId) -> bool {
-        self.logs.get(id).is_some_and(Log::is_level) && !self.receipts.awaits(id)
+        self.logs.get(id).is_some_and(Log::is_level) && !self.receipts.has_open(id)
     }
 
     /// When time alone will make the session speak.

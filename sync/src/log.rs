@@ -145,7 +145,7 @@ impl Log {
             self.known.forget();
             self.transfer = None;
             self.acks.values_mut().for_each(|ack| ack.said = false);
-        } else if !self.asked.is_some_and(|asked| !asked.clock) {
+        } else if self.asked.is_none_or(|asked| asked.clock) {
             return; // an answer to an offer that something better has answered already
         }
         self.answered();
@@ -185,8 +185,7 @@ impl Log {
     pub(crate) fn grow(&mut self, heads: Heads) -> BTreeSet<DeviceId> {
         let old = std::mem::replace(&mut self.heads, heads);
         let now = &self.heads;
-        let exposed: BTreeSet<DeviceId> =
-            now.frozen_devices().filter(|device| !old.is_frozen(device)).collect();
+        let exposed: BTreeSet<DeviceId> = now.frozen_devices().filter(|device| !old.is_frozen(device)).collect();
         exposed.iter().for_each(|device| self.known.freeze(device));
         if !exposed.is_empty() {
             self.transfer = None;
@@ -430,17 +429,11 @@ impl Transfer {
 
 impl Page {
     /// What the ledger read, up to `last`; whether there is more behind it.
-    pub(crate) fn new(
-        proofs: Vec<(DeviceId, Vec<u8>)>,
-        items: Vec<Item>,
-        last: Option<Position>,
-        more: bool,
-    ) -> Self {
+    pub(crate) fn new(proofs: Vec<(DeviceId, Vec<u8>)>, items: Vec<Item>, last: Option<Position>, more: bool) -> Self {
         Self { proofs: proofs.into(), items: items.into(), last, more }
     }
 
     /// Whether all of it was sent.
-
     pub(crate) fn is_empty(&self) -> bool {
         self.proofs.is_empty() && self.items.is_empty()
     }

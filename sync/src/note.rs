@@ -63,8 +63,7 @@ pub enum RefusalReason {
 }
 
 impl RefusalReason {
-    const ALL: [Self; 5] =
-        [Self::Malformed, Self::Expired, Self::StaleBundle, Self::WrongAddressee, Self::Busy];
+    const ALL: [Self; 5] = [Self::Malformed, Self::Expired, Self::StaleBundle, Self::WrongAddressee, Self::Busy];
 
     fn code(self) -> u8 {
         match self {

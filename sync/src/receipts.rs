@@ -95,7 +95,7 @@ impl Receipts {
     }
 
     /// Whether items of this log are outstanding.
-    pub(crate) fn awaits(&self, log: &LogId) -> bool {
+    pub(crate) fn has_open(&self, log: &LogId) -> bool {
         self.entries.iter().any(|entry| matches!(&entry.what, What::Open { log: of, .. } if of == log))
     }
 

@@ -157,9 +157,7 @@ impl Incoming {
         let left = (self.told + self.window).less(self.got);
         let back = self.done.less(self.told);
         let low = |left: u64, back: u64, window: u64| left < window / 2 && back >= window / 4;
-        self.widened
-            || low(left.bytes, back.bytes, self.window.bytes)
-            || low(left.items, back.items, self.window.items)
+        self.widened || low(left.bytes, back.bytes, self.window.bytes) || low(left.items, back.items, self.window.items)
     }
 
     /// The peer is told now.

@@ -1,6 +1,8 @@
 //! One whole session, frame by frame, as `fixtures/sync/conversation.json` has it: what another
 //! implementation must say and understand. `Y7KE_WRITE_VECTORS=1` writes it anew.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test stops where it is surprised
+
 mod support;
 
 use serde_json::{Value, json};
@@ -78,9 +80,7 @@ fn converse() -> Duo {
 
 fn recorded(duo: &Duo) -> Value {
     let who = ["dialler", "listener"];
-    let frame = |(from, lane, bytes): &(usize, y7ke_sync::Lane, Vec<u8>)| {
-        json!({ "from": who[*from], "lane": format!("{lane:?}").to_lowercase(), "frame": hex(bytes) })
-    };
+    let frame = |(from, lane, bytes): &(usize, y7ke_sync::Lane, Vec<u8>)| json!({ "from": who[*from], "lane": format!("{lane:?}").to_lowercase(), "frame": hex(bytes) });
     let events: Vec<String> = store(0, log(1)).events.values().map(|event| hex(&item(event).parcel.bytes)).collect();
     json!({ "frames": duo.wire.iter().map(frame).collect::<Vec<_>>(), "opaque_events_of_the_dialler": events })
 }
@@ -101,7 +101,22 @@ fn the_stored_session_shows_every_kind_of_frame() {
     let duo = converse();
     let kinds: std::collections::BTreeSet<(usize, u8)> =
         duo.wire.iter().map(|(_, lane, bytes)| (*lane as usize, bytes[0])).collect();
-    for kind in [(0, 1), (0, 2), (0, 3), (0, 19), (1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (1, 7), (2, 1), (2, 2), (2, 3)] {
+    for kind in [
+        (0, 1),
+        (0, 2),
+        (0, 3),
+        (0, 19),
+        (1, 1),
+        (1, 2),
+        (1, 3),
+        (1, 4),
+        (1, 5),
+        (1, 6),
+        (1, 7),
+        (2, 1),
+        (2, 2),
+        (2, 3),
+    ] {
         assert!(kinds.contains(&kind), "{kind:?}");
     }
 }

@@ -1,6 +1,8 @@
 //! A peer that means harm: mutated and invented frames in every state never panic, end in a fault of
 //! the peer, and end nothing but its own session.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test stops where it is surprised
+
 mod support;
 
 use support::dice::Dice;

@@ -1,5 +1,7 @@
 //! What a session promises, one promise at a time.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test stops where it is surprised
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -312,7 +314,8 @@ fn s5_live_events_are_pushed_at_once() {
 fn s5_a_long_history_passes_the_window() {
     let (mut duo, all) = (Duo::synced(), stores(&[log(9)]));
     let ids: Vec<Item> = (1..=3_000).map(chain_item).collect();
-    let heads = Heads { clock: [(author(0), tip_of(&ids[2_999]))].into_iter().collect(), digest: [1; 32], ..Heads::default() };
+    let heads =
+        Heads { clock: [(author(0), tip_of(&ids[2_999]))].into_iter().collect(), digest: [1; 32], ..Heads::default() };
     duo.give(0, Input::Grant { log: log(9), stage: Stage::Shared, heads });
     grant(&mut duo, &all, 1, log(9), Stage::Shared);
     let (mut got, mut most) = (Vec::new(), 0);
@@ -361,7 +364,11 @@ fn settle(ids: &[Item], got: &mut Vec<u64>, output: &Output) -> Option<Input> {
     let outcomes = seqs.iter().map(|seq| Outcome::Stored(name(seq))).collect();
     let last = &ids[*seqs.last().unwrap() as usize - 1];
     let clock = [(author(0), tip_of(last))].into_iter().collect();
-    Some(Input::Settled { ticket: *ticket, outcomes, heads: Some(Heads { clock, digest: [2; 32], ..Heads::default() }) })
+    Some(Input::Settled {
+        ticket: *ticket,
+        outcomes,
+        heads: Some(Heads { clock, digest: [2; 32], ..Heads::default() }),
+    })
 }
 
 /// S5: what was dropped is asked for by a fresh clock, later each time while nothing sticks.
@@ -423,7 +430,8 @@ fn s5_what_is_under_way_is_not_sent_again() {
     pushed(&mut duo);
     pushed(&mut duo);
     duo.run();
-    let items = |duo: &Duo| sent(duo, 0, Lane::Msg, 1).iter().map(|it| support::world::parcels(it).len()).sum::<usize>();
+    let items =
+        |duo: &Duo| sent(duo, 0, Lane::Msg, 1).iter().map(|it| support::world::parcels(it).len()).sum::<usize>();
     assert_eq!(items(&duo), 3);
     // The first is dropped: the clock that follows knows nothing of the other two, which are not settled.
     let tickets = said(&duo, 1, |it| if let Output::Admit { ticket, .. } = it { Some(*ticket) } else { None });
@@ -446,7 +454,8 @@ fn f1_fork_proofs_go_before_events() {
     serve(&mut duo, &mut all);
     let lane: Vec<u8> = duo.wire.iter().filter(|it| it.0 == 0 && it.1 == Lane::Msg).map(|it| it.2[0]).collect();
     assert_eq!(lane, [3, 2, 1], "flushed, then the fork, then the items");
-    let proofs = said(&duo, 1, |it| if let Output::Proof { log, device, .. } = it { Some((*log, *device)) } else { None });
+    let proofs =
+        said(&duo, 1, |it| if let Output::Proof { log, device, .. } = it { Some((*log, *device)) } else { None });
     assert_eq!(proofs, [(log(9), author(5))]);
 }
 
@@ -461,7 +470,12 @@ fn s6_refusals_are_reported() {
         answer(&mut all[0], &output).into_iter().for_each(|input| duo.give(0, input));
     }
     duo.run();
-    let tickets = said(&duo, 1, |it| if let Output::Admit { ticket, items, .. } = it { Some((*ticket, items.len())) } else { None });
+    let tickets =
+        said(
+            &duo,
+            1,
+            |it| if let Output::Admit { ticket, items, .. } = it { Some((*ticket, items.len())) } else { None },
+        );
     for (ticket, count) in tickets {
         duo.give(1, Input::Settled { ticket, outcomes: vec![Outcome::Refused; count], heads: None });
     }

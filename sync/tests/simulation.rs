@@ -1,11 +1,12 @@
 //! Sessions under every kind of weather: random schedules from seeds, checked at each frame.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test stops where it is surprised
+
 mod support;
 
 use support::world::{Chances, World};
 
-const CALM: Chances =
-    Chances { cuts: false, withdrawals: false, forks: false, drops: false, steps: 250, filler: 300 };
+const CALM: Chances = Chances { cuts: false, withdrawals: false, forks: false, drops: false, steps: 250, filler: 300 };
 
 fn play(seeds: std::ops::Range<u64>, nodes: usize, pairs: &[(usize, usize)], chances: Chances) {
     for seed in seeds {

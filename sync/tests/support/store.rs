@@ -134,7 +134,8 @@ impl Store {
     /// F4: our notice of the forks we know cites every tip of a frozen device.
     pub fn notice(&mut self, device: DeviceId) {
         let followed: BTreeSet<EventId> = self.events.values().filter_map(|event| event.previous).collect();
-        let tips = self.events.iter().filter(|(id, event)| self.frozen.contains(&event.device) && !followed.contains(id));
+        let tips =
+            self.events.iter().filter(|(id, event)| self.frozen.contains(&event.device) && !followed.contains(id));
         let tips: BTreeSet<EventId> = tips.map(|(id, _)| *id).collect();
         self.append(device, &tips, 0);
     }

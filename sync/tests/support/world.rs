@@ -334,7 +334,8 @@ impl World {
             return;
         }
         for end in ends {
-            let here = |id: &EventId| identity_logs().iter().any(|log| self.nodes[end.node].logs[log].events.contains_key(id));
+            let here =
+                |id: &EventId| identity_logs().iter().any(|log| self.nodes[end.node].logs[log].events.contains_key(id));
             assert!(at_open.iter().all(here), "S1: identity logs are not synced");
         }
     }
