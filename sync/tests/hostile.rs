@@ -17,7 +17,9 @@ fn honest_frames() -> Vec<(Lane, Vec<u8>)> {
     let mut duo = Duo::synced();
     for side in 0..2 {
         let mut store = Store::new(log(9), 10);
-        (0..3).for_each(|_| drop(store.append(author(side), &Default::default(), 10)));
+        for _ in 0..3 {
+            store.append(author(side), &Default::default(), 10);
+        }
         let heads = store.heads();
         duo.give(side, Input::Grant { log: log(9), stage: Stage::Shared, heads });
         duo.give(side, Input::Ack { log: log(9), device: author(7), bytes: vec![1, 2, 3] });
@@ -109,7 +111,8 @@ fn fault_of(session: &mut Session, lane: Lane, bytes: Vec<u8>) -> Fault {
 
 #[test]
 fn every_kind_of_fault_is_named() {
-    let cases: Vec<(u8, Lane, Vec<u8>, fn(&Fault) -> bool)> = vec![
+    type Verdict = fn(&Fault) -> bool;
+    let cases: Vec<(u8, Lane, Vec<u8>, Verdict)> = vec![
         (0, Lane::Handshake, vec![], |it| matches!(it, Fault::Malformed(_))),
         (0, Lane::Sync, vec![5], |it| matches!(it, Fault::OutOfTurn(_))),
         (0, Lane::Handshake, vec![0; STRANGER_FRAME + 1], |it| matches!(it, Fault::Oversize { .. })),
