@@ -107,3 +107,96 @@ pub fn change(header: &Header, body: &BodyHash) -> Change {
         author: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use automerge::AutoCommit;
+    use y7ke_crypto::event::Dep;
+    use y7ke_crypto::ids::{DeviceId, LogId};
+
+    use super::*;
+    use crate::tests::{NOW, sorted};
+
+    fn open(device: u8, seq: u64, deps: Vec<Dep>) -> Event {
+        let header = Header::open(LogId::from([1; 32]), DeviceId::from([device; 32]), seq, NOW + seq, sorted(deps));
+        Event::new(header, Payload::Full(vec![device, 0]))
+    }
+
+    /// Two chains of 500 that see each other now and then.
+    fn two_chains() -> Vec<Event> {
+        let mut events = vec![open(2, 1, vec![]), open(3, 1, vec![])];
+        for n in 2..=500 {
+            let (left, right) = (events[events.len() - 2].as_dep(), events[events.len() - 1].as_dep());
+            let meets = n % 50 == 0;
+            events.push(open(2, n, if meets { vec![left, right] } else { vec![left] }));
+            events.push(open(3, n, vec![right]));
+        }
+        events
+    }
+
+    fn heads(document: &mut AutoCommit) -> Vec<EventId> {
+        let mut heads: Vec<_> = document.get_heads().iter().map(|hash| EventId::from(hash.0)).collect();
+        heads.sort_unstable();
+        heads
+    }
+
+    /// E1: a thousand events are changes of a real Automerge document, its heads are ours, and they
+    /// still are after it was saved and loaded, in whatever order they were applied.
+    #[test]
+    fn e1_automerge_agrees_about_heads() {
+        let events = two_chains();
+        assert_eq!(events.len(), 1_000);
+        let changes: Vec<Change> = events.iter().map(|event| change(event.header(), &event.payload().hash())).collect();
+        let mut ours = [events[998].id(), events[999].id()];
+        ours.sort_unstable();
+        for backwards in [false, true] {
+            let mut document = AutoCommit::new();
+            let mut changes = changes.clone();
+            if backwards {
+                changes.reverse();
+            }
+            document.apply_changes(changes).unwrap();
+            assert_eq!(heads(&mut document), ours);
+            let mut loaded = AutoCommit::load(&document.save()).unwrap();
+            assert_eq!(heads(&mut loaded), ours);
+            assert_eq!(loaded.get_changes(&[]).len(), 1_000);
+        }
+    }
+
+    /// E1: the change that Automerge loads from our bytes has the id that we gave it.
+    #[test]
+    fn e1_raw_bytes_keep_the_id() {
+        for event in two_chains().iter().take(60) {
+            let raw = change(event.header(), &event.payload().hash()).raw_bytes().to_vec();
+            let loaded = Change::from_bytes(raw).unwrap();
+            assert_eq!(EventId::from(loaded.hash().0), event.id());
+            assert_eq!(loaded.extra_bytes()[0], EXTRA_TAG);
+        }
+    }
+
+    /// Every field of the header and the body changes the id.
+    #[test]
+    fn the_id_covers_everything() {
+        let base = open(2, 2, vec![open(2, 1, vec![]).as_dep()]);
+        let with = |edit: fn(&mut Header)| {
+            let mut header = base.header().clone();
+            edit(&mut header);
+            Event::new(header, base.payload().clone()).id()
+        };
+        let edits: [fn(&mut Header); 8] = [
+            |header| header.suite = 2,
+            |header| header.log = LogId::from([9; 32]),
+            |header| header.device = DeviceId::from([9; 32]),
+            |header| header.seq = 3,
+            |header| header.hlc += 1,
+            |header| header.deps.clear(),
+            |header| header.deps[0].seq = 9,
+            |header| header.chain = 1,
+        ];
+        for edit in edits {
+            assert_ne!(with(edit), base.id());
+        }
+        assert_ne!(Event::new(base.header().clone(), Payload::Full(vec![])).id(), base.id());
+        assert_eq!(base.hollow().id(), base.id());
+    }
+}

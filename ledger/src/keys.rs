@@ -110,3 +110,48 @@ pub fn prekey_ran(prekey: PrekeyAge, now_ms: u64) -> PrekeyAge {
     }
     PrekeyAge { running_days: prekey.running_days.saturating_add(1), last_day: today, ..prekey }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_790_000_000_000;
+
+    fn used(events: u32, since_ms: u64, next_chain: u32) -> Option<EpochUse> {
+        Some(EpochUse { events, since_ms, next_chain })
+    }
+
+    /// K3: each bound, and one below it.
+    #[test]
+    fn k3_rekey_bounds() {
+        assert_eq!(rekey_due(None, NOW), Some(RekeyReason::MembersChanged));
+        assert_eq!(rekey_due(used(0, 0, 0), NOW), None);
+        assert_eq!(rekey_due(used(EPOCH_EVENTS - 1, NOW - EPOCH_USE_MS + 1, 99), NOW), None);
+        assert_eq!(rekey_due(used(EPOCH_EVENTS, 0, 0), NOW), Some(RekeyReason::Events));
+        assert_eq!(rekey_due(used(1, NOW - EPOCH_USE_MS, 1), NOW), Some(RekeyReason::Age));
+        assert_eq!(rekey_due(used(1, 0, MAX_CHAIN), NOW), Some(RekeyReason::ChainEnding));
+    }
+
+    /// A clock that went back makes nothing due and nothing gone.
+    #[test]
+    fn clocks_that_go_back_do_nothing() {
+        assert_eq!(rekey_due(used(1, NOW, 1), 0), None);
+        assert!(!prekey_due(Some(&PrekeyAge { created_ms: NOW, used: true, ..PrekeyAge::default() }), 0));
+        let old = PrekeyAge { superseded: true, last_day: NOW / DAY_MS, running_days: 3, ..PrekeyAge::default() };
+        assert_eq!(prekey_ran(old, 0), old);
+    }
+
+    /// K4: a day is counted once, and only after the successor was published.
+    #[test]
+    fn k4_days_of_running() {
+        let newest = PrekeyAge { created_ms: NOW, ..PrekeyAge::default() };
+        assert_eq!(prekey_ran(newest, NOW), newest);
+        assert!(!prekey_may_go(&PrekeyAge { running_days: 999, ..newest }));
+        let mut old = PrekeyAge { superseded: true, ..newest };
+        for day in 0..u64::from(PREKEY_GRACE_DAYS) {
+            assert!(!prekey_may_go(&old));
+            old = prekey_ran(prekey_ran(old, NOW + day * DAY_MS), NOW + day * DAY_MS + 5);
+        }
+        assert!(prekey_may_go(&old));
+    }
+}

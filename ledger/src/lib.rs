@@ -32,7 +32,7 @@ pub mod orphans;
 pub mod rows;
 pub mod store;
 #[cfg(test)]
-pub(crate) mod testing;
+pub(crate) mod tests;
 pub mod tools;
 pub mod views;
 

@@ -79,7 +79,7 @@ enum Done {
     Put(LogId, EventId),
     Taken(LogId, Arc<Orphan>),
     ProofPut(LogId, DeviceId),
-    ProofTaken(ForkProof),
+    ProofTaken(Box<ForkProof>),
 }
 
 /// All orphans, log by log.
@@ -188,7 +188,7 @@ impl Pool {
     /// The proof that waits for this device.
     pub fn take_proof(&mut self, log: &LogId, device: &DeviceId) -> Option<ForkProof> {
         let proof = self.proofs.remove(&(*log, *device))?;
-        self.journal.push(Done::ProofTaken(proof.clone()));
+        self.journal.push(Done::ProofTaken(Box::new(proof.clone())));
         Some(proof)
     }
 
@@ -213,7 +213,7 @@ impl Pool {
                 }
                 Done::Taken(log, orphan) => self.logs.entry(log).or_default().insert(orphan),
                 Done::ProofPut(log, device) => drop(self.proofs.remove(&(log, device))),
-                Done::ProofTaken(proof) => drop(self.proofs.insert((proof.log(), proof.device()), proof)),
+                Done::ProofTaken(proof) => drop(self.proofs.insert((proof.log(), proof.device()), *proof)),
             }
         }
     }
@@ -296,6 +296,109 @@ fn prune<K: Ord>(index: &mut BTreeMap<K, BTreeSet<EventId>>, key: K, id: &EventI
         ids.remove(id);
         if ids.is_empty() {
             index.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{Member, NOW, conversation, filler, rng, shuffle};
+
+    /// Events of two devices: each of the first misses the one before it.
+    fn chain(member: &Member, length: u64) -> Vec<Verified<Event>> {
+        let log = conversation(&Member::new(1, 1), &Member::new(2, 2)).id();
+        let mut events: Vec<Verified<Event>> = Vec::new();
+        for seq in 1..=length {
+            let deps = events.last().map(|event| event.as_dep()).into_iter().collect();
+            events.push(member.open_event(log, seq, NOW + seq, deps, &filler(seq)));
+        }
+        events
+    }
+
+    fn put(pool: &mut Pool, event: &Verified<Event>, sender: Sender) -> Vec<Dropped> {
+        pool.put(event.clone(), vec![], sender, event.header().deps.clone())
+    }
+
+    #[test]
+    fn the_greatest_holder_loses_its_oldest() {
+        let (flooder, other) = (Member::new(1, 1), Member::new(2, 2));
+        let events = chain(&flooder, MAX_EVENTS as u64 + 5);
+        let mine = chain(&other, 2);
+        let log = events[0].header().log;
+        let mut pool = Pool::new();
+        assert!(put(&mut pool, &mine[1], other.id()).is_empty());
+        let mut dropped = Vec::new();
+        for event in &events[1..] {
+            dropped.extend(put(&mut pool, event, flooder.id()));
+        }
+        assert_eq!(pool.size(&log).0, MAX_EVENTS);
+        assert_eq!(dropped.len(), 5);
+        assert!(dropped.iter().all(|dropped| dropped.sender == flooder.id()));
+        assert_eq!(dropped[0].id, events[1].id());
+        assert!(pool.get(&log, &mine[1].id()).is_some(), "who holds little loses nothing");
+    }
+
+    #[test]
+    fn bytes_are_bounded_as_well() {
+        let member = Member::new(1, 1);
+        let log = conversation(&member, &Member::new(2, 2)).id();
+        let mut pool = Pool::new();
+        for seq in 1..400 {
+            let header = y7ke_crypto::event::Header::open(log, member.id(), seq, NOW, vec![]);
+            pool.put(member.sign(header, vec![0; 69_632]), vec![], member.id(), vec![]);
+            assert!(pool.size(&log).1 <= MAX_BYTES);
+        }
+        assert!(pool.size(&log).0 < 400);
+    }
+
+    /// F2: wanted is what an event of another device needs, at any remove.
+    #[test]
+    fn f2_wanted_at_any_remove() {
+        let (frozen, other) = (Member::new(1, 1), Member::new(2, 2));
+        let events = chain(&frozen, 4);
+        let log = events[0].header().log;
+        let mut pool = Pool::new();
+        for event in &events[1..] {
+            put(&mut pool, event, frozen.id());
+        }
+        let out = |device: &DeviceId| *device == frozen.id();
+        assert!(!pool.wants(&log, &events[0].id(), out));
+        let needs = other.open_event(log, 1, NOW + 50, vec![events[3].as_dep()], &filler(1));
+        put(&mut pool, &needs, other.id());
+        assert!(events.iter().all(|event| pool.wants(&log, &event.id(), out)));
+        assert!(!pool.wants(&log, &needs.id(), out));
+    }
+
+    /// What a dropped batch did to the pool is undone, whatever it was.
+    #[test]
+    fn undo_gives_the_pool_back() {
+        let member = Member::new(1, 1);
+        let events = chain(&member, 60);
+        let log = events[0].header().log;
+        let mut pool = Pool::new();
+        events[1..30].iter().for_each(|event| drop(put(&mut pool, event, member.id())));
+        pool.settle();
+        let look = |pool: &Pool| {
+            let held: Vec<bool> = events.iter().map(|event| pool.get(&log, &event.id()).is_some()).collect();
+            let waiting: Vec<_> = events.iter().map(|event| pool.waiting_for(&log, &event.id())).collect();
+            (held, waiting, pool.size(&log), pool.unwanted(&log))
+        };
+        let before = look(&pool);
+        let mut rng = rng(8);
+        for _ in 0..20 {
+            let mut order: Vec<usize> = (1..60).collect();
+            shuffle(&mut rng, &mut order);
+            for at in order {
+                match at % 3 {
+                    0 => drop(put(&mut pool, &events[at], member.id())),
+                    1 => drop(pool.take(&log, &events[at].id())),
+                    _ => pool.completed(&log, &events[at].id()),
+                }
+            }
+            assert_ne!(look(&pool), before);
+            pool.undo();
+            assert_eq!(look(&pool), before);
         }
     }
 }

@@ -21,7 +21,8 @@ use super::StorageError;
 use super::batch::{Batch, News};
 use super::raw::Tbl;
 use super::schema::{self, DueNotice, Place, Record, meta, name, pair};
-use super::view::{Content, EventRef, Past};
+use super::view::{Content, EventRef};
+use super::walks::Past;
 use crate::admit::{Facts, Refusal, Verdict, judge, open_body};
 use crate::body::Body;
 use crate::fold::{self, Change};
@@ -336,9 +337,12 @@ impl Batch {
 
     fn free_place(&mut self, log: u32, header: &Header) -> Result<Place, StorageError> {
         let device = self.number_device(&header.device)?;
-        let variants = self.variants(log, device, header.seq)?;
-        let variant = variants.last().map_or(0, |(last, _)| last.variant + 1);
-        Ok(Place { log, device, seq: header.seq, variant })
+        let first = Place { log, device, seq: header.seq, variant: 0 };
+        if !self.is_taken(&first)? {
+            return Ok(first);
+        }
+        let last = self.variants(log, device, header.seq)?.last().map_or(0, |(last, _)| last.variant);
+        Ok(Place { variant: last + 1, ..first })
     }
 
     fn new_record(&mut self, event: &Verified<Event>, facts: Facts) -> Result<Record, StorageError> {
@@ -436,16 +440,22 @@ impl Batch {
     fn contradiction(&mut self, log: u32, event: &Verified<Event>) -> Result<Option<ForkProof>, StorageError> {
         let Header { log: of, device, seq, .. } = *event.header();
         let Some(number) = self.device_number(&device)? else { return Ok(None) };
-        if self.state_mut(log)?.frozen.contains(&device) || self.variants(log, number, 1)?.is_empty() {
+        if self.state_mut(log)?.frozen.contains(&device) {
             return Ok(None);
         }
-        if let Some((_, record)) = self.variants(log, number, seq)?.into_iter().next() {
+        if let Some(record) = self.record(&Place { log, device: number, seq, variant: 0 })? {
             let stored = Signed { claim: record.hollow_event(), sig: record.sig };
             let stored = stored.verify().or(Err(StorageError::Damaged { what: "signature" }))?;
             return Ok(ForkProof::of(event, &stored));
         }
         let waiting = self.lease.pool.at(&of, &device, seq);
-        Ok(waiting.iter().find_map(|orphan| ForkProof::of(event, &orphan.event)))
+        let proof = waiting.iter().find_map(|orphan| ForkProof::of(event, &orphan.event));
+        let is_introduced = proof.is_some() && self.is_taken(&Place { log, device: number, seq: 1, variant: 0 })?;
+        Ok(proof.filter(|_| is_introduced))
+    }
+
+    fn is_taken(&self, place: &Place) -> Result<bool, StorageError> {
+        self.view.tables.contains(Tbl::Events, &place.key())
     }
 
     /// A proof may have waited for the device's first event.

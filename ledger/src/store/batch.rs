@@ -137,7 +137,7 @@ impl Batch {
 
     /// Seals a value, bound to its place.
     pub(super) fn put_sealed(&mut self, table: Tbl, key: Vec<u8>, plain: &[u8]) {
-        let sealed = self.view.shared.keys.of(table).seal(&mut self.rng, &context(table, &key), plain);
+        let sealed = self.view.keys.of(table).seal(&mut self.rng, &context(table, &key), plain);
         self.put(table, key, sealed);
     }
 

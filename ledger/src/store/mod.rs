@@ -9,7 +9,8 @@
 //! raw      tables of bytes, overlay         admitting  the door: admit, release, live set, forks
 //! schema   keys and values                  opening    boxes, chains, event keys, bodies
 //! view     what can be read                 writing    append, epochs, prekeys, notices
-//! rows     projections' rows                keeping    secrets, acks, addresses, drafts, settings …
+//! walks    wants merged, logs backwards     keeping    secrets, acks, addresses, drafts, settings …
+//! rows     projections' rows
 //! ```
 //!
 //! Invariants
@@ -29,6 +30,7 @@ pub(crate) mod schema;
 #[cfg(test)]
 mod tests;
 mod view;
+mod walks;
 mod writing;
 
 use std::path::{Path, PathBuf};
@@ -213,7 +215,7 @@ pub struct Ledger {
 
 pub(crate) struct Inner {
     database: Database,
-    keys: SubKeys,
+    keys: Arc<SubKeys>,
     /// Orphans between batches; an open batch has taken them.
     pool: Mutex<Pool>,
 }
@@ -226,7 +228,7 @@ impl Ledger {
             Storage::Backend(backend) => builder().create_with_backend(Boxed(backend))?,
         };
         prepare(&database)?;
-        Ok(Self { inner: Arc::new(Inner { database, keys, pool: Mutex::new(Pool::new()) }) })
+        Ok(Self { inner: Arc::new(Inner { database, keys: Arc::new(keys), pool: Mutex::new(Pool::new()) }) })
     }
 
     /// Begins the one write transaction; [`StorageError::Busy`] while another batch is open.
@@ -241,7 +243,7 @@ impl Ledger {
     /// A snapshot of the last commit. Keep it briefly: pages that it sees are not reused meanwhile.
     pub fn view(&self) -> Result<View, StorageError> {
         let tables = Tables::snapshot(&self.inner.database.begin_read()?)?;
-        Ok(View::new(tables, Arc::clone(&self.inner)))
+        Ok(View::new(tables, Arc::clone(&self.inner.keys)))
     }
 }
 

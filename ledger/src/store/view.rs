@@ -21,11 +21,12 @@ use zeroize::Zeroizing;
 
 use super::raw::{Range, Tables, Tbl, after};
 use super::schema::{self, EpochInfo, Lacking, LogState, Place, Record, decode, epoch_key, name, pair};
-use super::{Inner, StorageError};
-use crate::admit::{Ancestors, Facts, KnownRekey, LogSpec};
+use super::walks::next_of;
+use super::{StorageError, SubKeys};
+use crate::admit::{KnownRekey, LogSpec};
 use crate::body::Body;
 use crate::fold::EventMeta;
-use crate::fork::{ForkProof, Node};
+use crate::fork::ForkProof;
 
 /// Label of the digest of a log's heads; not a rule of the protocol's hashes but in their manner.
 const HEADS_LABEL: &str = "y7/heads/1";
@@ -183,14 +184,14 @@ pub struct Stats {
 /// A consistent look at everything that is stored.
 pub struct View {
     pub(super) tables: Tables,
-    pub(super) shared: Arc<Inner>,
+    pub(super) keys: Arc<SubKeys>,
     /// States that an open batch has changed and not yet written down.
     pub(super) states: BTreeMap<u32, LogState>,
 }
 
 impl View {
-    pub(super) fn new(tables: Tables, shared: Arc<Inner>) -> Self {
-        Self { tables, shared, states: BTreeMap::new() }
+    pub(super) fn new(tables: Tables, keys: Arc<SubKeys>) -> Self {
+        Self { tables, keys, states: BTreeMap::new() }
     }
 
     /// Every log, ascending by id.
@@ -550,22 +551,9 @@ impl View {
         Ok(Unopened { device: self.device_id(place.device)?, from: place.seq, to: place.seq, reason })
     }
 
-    fn runs(&self, log: &LogId, wants: &[Want]) -> Result<Vec<Run>, StorageError> {
-        let (Some(number), Some(state)) = (self.log_number(log)?, self.state_of(log)?) else { return Ok(Vec::new()) };
-        let mut runs = Vec::new();
-        for want in wants {
-            if let Some(device) = self.device_number(&want.device)? {
-                let whole = state.frozen.contains(&want.device);
-                let next = Place { log: number, device, seq: want.from, variant: 0 };
-                runs.push(Run { next: Some(next), to: want.to, whole, ready: Vec::new() });
-            }
-        }
-        Ok(runs)
-    }
-
     /// Opens what [`super::Batch`] sealed.
     pub(super) fn unseal(&self, table: Tbl, key: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StorageError> {
-        let opened = self.shared.keys.of(table).open(&context(table, key), sealed);
+        let opened = self.keys.of(table).open(&context(table, key), sealed);
         opened.or(Err(StorageError::Sealed { table: table.name() }))
     }
 
@@ -617,134 +605,4 @@ fn join_runs(runs: Vec<Unopened>) -> Vec<Unopened> {
         }
     }
     joined
-}
-
-/// One device's wanted events, read a stretch at a time. Those of a frozen device are read at once:
-/// the numbers of its variants do not ascend with the clock.
-struct Run {
-    next: Option<Place>,
-    to: u64,
-    whole: bool,
-    /// Descending by clock: the next one is the last.
-    ready: Vec<(Place, Record)>,
-}
-
-/// Events of one device that are read ahead.
-const STRETCH: usize = 64;
-
-impl Run {
-    fn refill(&mut self, view: &View) -> Result<(), StorageError> {
-        let Some(next) = self.next.take().filter(|_| self.ready.is_empty()) else { return Ok(()) };
-        let end = Place { seq: self.to.saturating_add(1), variant: 0, ..next }.key();
-        let limit = if self.whole { usize::MAX } else { STRETCH };
-        let (mut read, mut last) = (0, None);
-        view.tables.walk(Tbl::Events, Range::new(&next.key(), Some(&end)), &mut |key, value| {
-            let (place, record): (_, Record) = (Place::from_key(key)?, decode(value)?);
-            read += 1;
-            last = Some(place);
-            if record.live {
-                self.ready.push((place, record));
-            }
-            Ok(if read < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-        })?;
-        self.next = last.filter(|_| read == limit).map(|last| Place { variant: last.variant + 1, ..last });
-        self.ready.sort_by_key(|(_, record)| std::cmp::Reverse((record.header.hlc, record.id)));
-        Ok(())
-    }
-
-    fn peek(&mut self, view: &View) -> Result<Option<(u64, DeviceId)>, StorageError> {
-        while self.ready.is_empty() && self.next.is_some() {
-            self.refill(view)?;
-        }
-        Ok(self.ready.last().map(|(_, record)| (record.header.hlc, record.header.device)))
-    }
-}
-
-/// The earliest event of all runs.
-fn next_of(runs: &mut [Run], view: &View) -> Result<Option<(Place, Record)>, StorageError> {
-    let mut earliest: Option<((u64, DeviceId), usize)> = None;
-    for (at, run) in runs.iter_mut().enumerate() {
-        if let Some(order) = run.peek(view)? {
-            earliest = Some(earliest.map_or((order, at), |best| best.min((order, at))));
-        }
-    }
-    Ok(earliest.and_then(|(_, at)| runs[at].ready.pop()))
-}
-
-/// The stored ancestors of one log, for [`crate::admit::judge`].
-pub(super) struct Past<'v> {
-    pub(super) view: &'v View,
-    pub(super) log: u32,
-}
-
-impl Ancestors for Past<'_> {
-    type Error = StorageError;
-
-    fn facts(&self, at: &Dep) -> Result<Option<Facts>, StorageError> {
-        Ok(self.view.find(self.log, at)?.map(|(_, record)| record.facts()))
-    }
-
-    fn deps(&self, at: &Dep) -> Result<Vec<Dep>, StorageError> {
-        Ok(self.view.find(self.log, at)?.map(|(_, record)| record.header.deps).unwrap_or_default())
-    }
-
-    fn knows(&self, id: &EventId) -> Result<bool, StorageError> {
-        self.view.tables.contains(Tbl::Ids, id.as_bytes())
-    }
-
-    fn rekey(&self, epoch: &EpochId) -> Result<Option<KnownRekey>, StorageError> {
-        let Some(number) = self.view.epoch_number(self.log, epoch)? else { return Ok(None) };
-        self.view.known_rekey(&self.view.epoch(number)?).map(Some)
-    }
-}
-
-/// Rows of the order index read at once.
-const PAGE: usize = 512;
-
-/// A row of the order index and what it points to.
-pub(super) type Indexed = (Vec<u8>, Place, Record);
-
-impl View {
-    /// The newest stored events of a log before this key of the order index, newest first.
-    pub(super) fn page_before(&self, log: u32, before: Option<&[u8]>) -> Result<Vec<Indexed>, StorageError> {
-        let (from, end) = (log.to_be_bytes(), after(&log.to_be_bytes()));
-        let to = before.or(end.as_deref());
-        let mut page = Vec::new();
-        self.tables.walk(Tbl::Order, Range::new(&from, to).reversed(), &mut |key, value| {
-            let place = schema::order_place(key, value)?;
-            page.push((key.to_vec(), place, self.record_at(&place)?));
-            Ok(if page.len() < PAGE { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-        })?;
-        Ok(page)
-    }
-
-    /// All stored events of a log, each before everything it depends on: what
-    /// [`crate::fork::live_set`] reads.
-    pub(super) fn backward(&self, log: u32) -> Backward<'_> {
-        Backward { view: self, log, page: Vec::new().into_iter(), before: None }
-    }
-}
-
-/// Walks a log from its newest event to its oldest, a page at a time.
-pub(super) struct Backward<'v> {
-    view: &'v View,
-    log: u32,
-    page: std::vec::IntoIter<Indexed>,
-    before: Option<Vec<u8>>,
-}
-
-impl Iterator for Backward<'_> {
-    type Item = Result<Node, StorageError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.page.len() == 0 {
-            match self.view.page_before(self.log, self.before.as_deref()) {
-                Ok(page) => self.page = page.into_iter(),
-                Err(fault) => return Some(Err(fault)),
-            }
-        }
-        let (key, _, record) = self.page.next()?;
-        self.before = Some(key);
-        Some(Ok(record.node()))
-    }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::fold;
 use crate::fork::ForkProof;
-use crate::testing::{Story, Twin, below, filler, shuffle, sorted};
+use crate::tests::{Story, Twin, below, filler, shuffle, sorted};
 
 /// What replicas of equal sets must agree on.
 #[derive(Debug, PartialEq)]
@@ -117,9 +117,9 @@ struct Forked {
 
 fn forked() -> Forked {
     let members = vec![Member::new(1, 1), Member::new(2, 2), Member::new(1, 3)];
-    let spec = crate::testing::conversation(&members[0], &members[1]);
+    let spec = crate::tests::conversation(&members[0], &members[1]);
     let log = spec.id();
-    let opening = members[1].open_event(log, 1, NOW, vec![], &crate::testing::opening(&members[0], &members[1]));
+    let opening = members[1].open_event(log, 1, NOW, vec![], &crate::tests::opening(&members[0], &members[1]));
     let join = members[0].open_event(log, 1, NOW + 1, vec![opening.as_dep()], &members[0].join());
     let pair = [5, 6].map(|n| members[0].open_event(log, 2, NOW + n, vec![join.as_dep()], &filler(n)));
     Forked { story: Story { spec, members, events: vec![opening, join] }, pair }

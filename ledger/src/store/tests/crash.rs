@@ -10,7 +10,7 @@ use redb::StorageBackend;
 use y7ke_crypto::ids::EventId;
 
 use super::*;
-use crate::testing::{Story, below};
+use crate::tests::{Story, below};
 
 /// What a power cut may leave of one write: sectors of this many bytes.
 const SECTOR: usize = 512;
@@ -85,7 +85,7 @@ impl SimDisk {
         let mut image = disk.synced.clone();
         let mut survivors: Vec<Pending> = disk.pending.iter().filter(|_| below(&mut rng, 3) > 0).cloned().collect();
         if below(&mut rng, 2) == 0 {
-            crate::testing::shuffle(&mut rng, &mut survivors);
+            crate::tests::shuffle(&mut rng, &mut survivors);
         }
         for pending in survivors {
             apply(&mut image, &pending, Some(&mut rng));

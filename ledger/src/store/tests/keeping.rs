@@ -4,7 +4,7 @@ use super::*;
 use crate::admit::LogSpec;
 use crate::keys::{PREKEY_GREATEST_AGE_MS, PREKEY_LEAST_AGE_MS};
 use crate::rows::{Order, Rows, RowsMut, Span, Table};
-use crate::testing::request_id;
+use crate::tests::request_id;
 
 const DAY: u64 = 86_400_000;
 
@@ -107,7 +107,7 @@ fn s3_the_newest_acknowledgement_counts() {
     b.fetch(&a, log);
     let old = say(&b).unwrap().verify().unwrap();
     assert!(say(&b).is_none());
-    a.append(log, &crate::testing::filler(1)).unwrap();
+    a.append(log, &crate::tests::filler(1)).unwrap();
     b.fetch(&a, log);
     let new = say(&b).unwrap().verify().unwrap();
     assert!(a.write(|batch| batch.put_ack(&new).unwrap()));
@@ -126,9 +126,9 @@ fn rows_are_a_merge_of_batch_and_file() {
     for _ in 0..6 {
         let mut batch = ledger.begin(&mut rng).unwrap();
         for _ in 0..40 {
-            let table = [Table::Messages, Table::Settings][crate::testing::below(&mut rng, 2)];
-            let key = [u8::try_from(crate::testing::below(&mut rng, 30)).unwrap(), 255];
-            if crate::testing::below(&mut rng, 3) == 0 {
+            let table = [Table::Messages, Table::Settings][crate::tests::below(&mut rng, 2)];
+            let key = [u8::try_from(crate::tests::below(&mut rng, 30)).unwrap(), 255];
+            if crate::tests::below(&mut rng, 3) == 0 {
                 RowsMut::delete(&mut batch, table, &key).unwrap();
                 twin.delete(table, &key).unwrap();
             } else {

@@ -12,7 +12,7 @@ use y7ke_crypto::sign::Verified;
 
 use super::*;
 use crate::id::Event;
-use crate::testing::{Member, NOW, rng};
+use crate::tests::{Member, NOW, rng};
 
 /// Keys of a vault that is the same in every test.
 pub(super) fn sub_keys() -> SubKeys {

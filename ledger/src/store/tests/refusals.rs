@@ -7,7 +7,7 @@ use y7ke_crypto::ids::{EpochId, EventId};
 use super::*;
 use crate::admit::{LogSpec, MAX_CHAIN, MAX_HLC_STEP, MAX_OPENING_HLC, Refusal};
 use crate::body::Body;
-use crate::testing::{conversation, filler, opening, request_id, sorted};
+use crate::tests::{conversation, filler, opening, request_id, sorted};
 
 /// A conversation of two devices that both stand in it, and a ledger that holds it.
 struct Scene {

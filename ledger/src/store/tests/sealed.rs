@@ -7,7 +7,7 @@ use super::*;
 use crate::admit::LogSpec;
 use crate::body::Body;
 use crate::keys::{EPOCH_EVENTS, RekeyReason};
-use crate::testing::{conversation, opening};
+use crate::tests::{conversation, opening};
 
 fn text(words: &str) -> Body {
     Body::Text { text: words.into(), reply_to: None }
@@ -64,10 +64,7 @@ fn k2_two_devices_read_each_other() {
     assert!(matches!(a.append(log, &text("too early")), Err(AppendError::NoEpoch)));
     let members = [Member::new(1, 1), Member::new(2, 2)];
     let members: Vec<_> = members.iter().collect();
-    assert!(matches!(
-        ensure(&mut a, log, &members),
-        EpochOutcome::Renewed { reason: RekeyReason::MembersChanged, .. }
-    ));
+    assert!(matches!(ensure(&mut a, log, &members), EpochOutcome::Renewed { reason: RekeyReason::MembersChanged, .. }));
     let hello = a.append(log, &text("hello")).unwrap();
     b.fetch(&a, log);
     assert_eq!(reads(&b, &hello.id), Content::Body(text("hello")));
@@ -125,10 +122,10 @@ fn a_box_may_come_after_the_events() {
     });
     assert_eq!(reads(&b, &said[0].id), Content::Sealed);
     let unopened = b.ledger.view().unwrap().unopened(&log).unwrap();
-    assert_eq!(unopened.iter().map(|run| (run.from, run.to, run.reason)).collect::<Vec<_>>(), [
-        (event.seq, event.seq, Reason::Box),
-        (event.seq + 1, event.seq + 3, Reason::Key),
-    ]);
+    assert_eq!(
+        unopened.iter().map(|run| (run.from, run.to, run.reason)).collect::<Vec<_>>(),
+        [(event.seq, event.seq, Reason::Box), (event.seq + 1, event.seq + 3, Reason::Key),]
+    );
     ack(&b, &a, log);
     assert!(a.ledger.view().unwrap().delivered_to(&said[0]).unwrap().is_empty(), "arrived, cannot be opened yet");
     assert_eq!(a.ledger.view().unwrap().item(&event.id).unwrap().unwrap().boxes.len(), 1);
@@ -320,7 +317,7 @@ fn no_canary_in_the_file() {
         batch.put_secret("root", &secret);
         batch.put_draft(&log, "CANARY-DRAFT");
         batch.put_setting("s", "CANARY-SETTING");
-        batch.put_outbound(&Outbound { kind: 1, id: crate::testing::request_id(1), bytes: b"CANARY-OUT".to_vec() });
+        batch.put_outbound(&Outbound { kind: 1, id: crate::tests::request_id(1), bytes: b"CANARY-OUT".to_vec() });
     });
     let image = disk.image();
     let holds = |needle: &[u8]| image.windows(needle.len()).any(|window| window == needle);

@@ -23,8 +23,7 @@ fn throughput() {
     let folder = tempfile::tempdir().unwrap();
     let mut a = Peer::new(1, 1);
     let b = Peer::new(1, 3);
-    let open = |name: &str| Ledger::open(Storage::File(folder.path().join(name)), sub_keys()).unwrap();
-    a.ledger = open("a");
+    a.ledger = Ledger::open(Storage::folder(folder.path()), sub_keys()).unwrap();
     let spec = LogSpec::Account { root: a.member.root };
     let log = spec.id();
     for peer in [&a, &b] {

@@ -258,7 +258,8 @@ impl Story {
             let theirs = held[other].known.clone();
             held[author].known.extend(theirs);
             let forks = author < forkers && below(rng, 4) == 0;
-            let mut state = if forks { old[author].take().unwrap_or(held[author].clone()) } else { held[author].clone() };
+            let mut state =
+                if forks { old[author].take().unwrap_or(held[author].clone()) } else { held[author].clone() };
             if author < forkers && below(rng, 3) == 0 {
                 old[author] = Some(state.clone());
             }
