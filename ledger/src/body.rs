@@ -36,9 +36,9 @@ use y7ke_crypto::ids::{DeviceId, EventId, LogId, RequestId, RootId};
 use y7ke_crypto::request::Opening;
 use y7ke_crypto::text::Name;
 
+pub use account::{MAX_HINTS, MAX_REQUEST_BUNDLE_BYTES, MAX_REQUEST_CORE_BYTES};
 pub use account::{RequestAnswer, RequestIn, RequestOut};
 pub use read::{MAX_MARKS, ReadMark, ReadMarks};
-pub use account::{MAX_HINTS, MAX_REQUEST_BUNDLE_BYTES, MAX_REQUEST_CORE_BYTES};
 pub use text::*;
 
 /// What an event says.

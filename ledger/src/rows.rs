@@ -297,7 +297,10 @@ mod tests {
     #[test]
     fn a_prefix_ends_where_the_next_one_begins() {
         let rows = filled();
-        assert_eq!(keys(&rows, &Span::prefix(b"a"), Order::Forward, 9), [b"a".to_vec(), b"ab".to_vec(), b"ac".to_vec()]);
+        assert_eq!(
+            keys(&rows, &Span::prefix(b"a"), Order::Forward, 9),
+            [b"a".to_vec(), b"ab".to_vec(), b"ac".to_vec()]
+        );
         assert_eq!(keys(&rows, &Span::prefix(b"a"), Order::Backward, 2), [b"ac".to_vec(), b"ab".to_vec()]);
         assert_eq!(keys(&rows, &Span::prefix(&[0xff]), Order::Forward, 9).len(), 2);
         assert_eq!(keys(&rows, &Span::prefix(&[]), Order::Forward, 9).len(), 6);

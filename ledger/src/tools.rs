@@ -16,8 +16,6 @@
 mod export;
 mod list;
 mod show;
-#[cfg(test)]
-mod tests;
 mod verify;
 
 pub use export::{ExportError, JSON_FORMAT, automerge, json};

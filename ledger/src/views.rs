@@ -31,9 +31,9 @@ pub use messages::{MessageKey, MessageRow, Page, authored, message, message_keys
 pub use people::{DeviceRow, devices, person_of, profile_name};
 pub use reach::Reach;
 
+use crate::body::Body;
 pub use crate::fold::account::Direction;
 pub use crate::fold::conversation::OpeningRow;
-use crate::body::Body;
 use crate::rows::{BrokenRow, Rows};
 
 /// Where an event stands.

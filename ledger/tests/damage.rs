@@ -78,7 +78,12 @@ fn flip(path: &Path, table: &str, needle: &[u8]) {
     let transaction = database.begin_write().unwrap();
     {
         let mut rows = transaction.open_table(definition).unwrap();
-        let all: Vec<_> = rows.iter().unwrap().map(|row| row.unwrap()).map(|(k, v)| (k.value().to_vec(), v.value().to_vec())).collect();
+        let all: Vec<_> = rows
+            .iter()
+            .unwrap()
+            .map(|row| row.unwrap())
+            .map(|(k, v)| (k.value().to_vec(), v.value().to_vec()))
+            .collect();
         let mut flipped = 0;
         for (key, mut value) in all {
             if let Some(at) = value.windows(needle.len()).position(|window| window == needle) {
@@ -149,5 +154,7 @@ fn a_changed_body_has_no_effect_after_a_rebuild() {
     let account = ada.account();
     ada.write(|_, batch| batch.rebuild_projections(&account).unwrap());
     assert_eq!(views::contacts(&ada.view(), &account, person::NOW).unwrap(), []);
-    assert!(views::request(&ada.view(), &account, views::Direction::In, &RequestId::from([1; 32]), 0).unwrap().is_none());
+    assert!(
+        views::request(&ada.view(), &account, views::Direction::In, &RequestId::from([1; 32]), 0).unwrap().is_none()
+    );
 }

@@ -153,7 +153,9 @@ fn the_automerge_export_loads_with_the_heads_of_the_list() {
         assert_eq!(heads, row.heads);
         assert_eq!(document.get_changes(&[]).len() as u64, row.events);
     }
-    let heads = |person: &Person| tools::list(&person.view()).unwrap().into_iter().find(|row| row.log == log.to_string()).unwrap().heads;
+    let heads = |person: &Person| {
+        tools::list(&person.view()).unwrap().into_iter().find(|row| row.log == log.to_string()).unwrap().heads
+    };
     assert_eq!(heads(&ada).len(), 2);
     assert_eq!(heads(&ada), heads(&bo));
 }

@@ -59,9 +59,8 @@ pub(crate) fn prekey(d: u8, created: u64) -> SignedPrekey {
 }
 
 pub(crate) fn rekey(generation: u64) -> Rekey {
-    let mut members: Vec<_> = [1, 2]
-        .map(|n| Member { device: device(n), prekey: PrekeyId::from([n; 16]), box_hash: [n; 32] })
-        .into();
+    let mut members: Vec<_> =
+        [1, 2].map(|n| Member { device: device(n), prekey: PrekeyId::from([n; 16]), box_hash: [n; 32] }).into();
     members.sort_unstable();
     Rekey { generation, commitment: [7; 32], members }
 }

@@ -91,9 +91,8 @@ fn e4_unknown_kinds_are_kept_apart() {
 fn each_cap_takes_the_last_and_refuses_the_next() {
     let text = |len| Body::Text { text: "x".repeat(len), reply_to: None };
     let setting = |key, value| Body::Setting { key: "k".repeat(key), value: "v".repeat(value) };
-    let hinted = |count, len| {
-        Body::RequestOut(RequestOut { hints: vec!["h".repeat(len); count], ..samples::request_out(1, 2) })
-    };
+    let hinted =
+        |count, len| Body::RequestOut(RequestOut { hints: vec!["h".repeat(len); count], ..samples::request_out(1, 2) });
     let bundled = |bundle, core| {
         Body::RequestIn(RequestIn { bundle: vec![1; bundle], core: vec![2; core], ..samples::request_in(1, 2) })
     };
@@ -103,7 +102,15 @@ fn each_cap_takes_the_last_and_refuses_the_next() {
         body.check().unwrap();
     }
     let (key, value) = (setting(65, 1), setting(1, 4_097));
-    for body in [text(MAX_TEXT_BYTES + 1), key, value, hinted(9, 1), hinted(1, 513), bundled(bundle + 1, 1), bundled(1, core + 1)] {
+    for body in [
+        text(MAX_TEXT_BYTES + 1),
+        key,
+        value,
+        hinted(9, 1),
+        hinted(1, 513),
+        bundled(bundle + 1, 1),
+        bundled(1, core + 1),
+    ] {
         assert!(matches!(fault(decode(&body, &body.to_bytes())), Some(Fault::TooLong { .. })));
     }
 }
@@ -117,11 +124,23 @@ fn e6_the_longest_text_fits_into_the_greatest_bucket() {
 
 #[test]
 fn names_and_greetings_over_their_cap_are_refused() {
-    let long_name = { let mut to = Writer::new(); to.u8(5).var("x".repeat(65).as_bytes()); to.into_bytes() };
+    let long_name = {
+        let mut to = Writer::new();
+        to.u8(5).var("x".repeat(65).as_bytes());
+        to.into_bytes()
+    };
     assert!(Body::decode(Class::Open, &long_name).is_err());
-    let with_bell = { let mut to = Writer::new(); to.u8(5).var(b"a\x07b"); to.into_bytes() };
+    let with_bell = {
+        let mut to = Writer::new();
+        to.u8(5).var(b"a\x07b");
+        to.into_bytes()
+    };
     assert_eq!(fault(Body::decode(Class::Open, &with_bell)), Some(Fault::BadValue));
-    let not_utf8 = { let mut to = Writer::new(); to.u8(32).var(&[0xff]).u8(0); to.into_bytes() };
+    let not_utf8 = {
+        let mut to = Writer::new();
+        to.u8(32).var(&[0xff]).u8(0);
+        to.into_bytes()
+    };
     assert_eq!(fault(Body::decode(Class::Sealed, &not_utf8)), Some(Fault::BadValue));
 }
 

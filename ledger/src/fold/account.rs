@@ -36,9 +36,8 @@ pub(crate) struct RequestFacts {
 }
 
 pub(super) fn apply<R: RowsMut>(rows: &mut R, meta: &EventMeta, body: &Body) -> Result<Option<Change>, R::Error> {
-    let mut set = |table, name: &[u8], content: &[u8]| {
-        register::set(rows, table, &key::named(&meta.log, name), meta, content)
-    };
+    let mut set =
+        |table, name: &[u8], content: &[u8]| register::set(rows, table, &key::named(&meta.log, name), meta, content);
     Ok(match body {
         Body::RequestOut(request) => request_out(rows, meta, request)?,
         Body::RequestIn(request) => request_in(rows, meta, request)?,
@@ -61,11 +60,7 @@ pub(super) fn apply<R: RowsMut>(rows: &mut R, meta: &EventMeta, body: &Body) -> 
     })
 }
 
-fn request_out<R: RowsMut>(
-    rows: &mut R,
-    meta: &EventMeta,
-    request: &RequestOut,
-) -> Result<Option<Change>, R::Error> {
+fn request_out<R: RowsMut>(rows: &mut R, meta: &EventMeta, request: &RequestOut) -> Result<Option<Change>, R::Error> {
     let facts = RequestFacts {
         root: request.to_root,
         created: request.created,
@@ -124,7 +119,9 @@ impl Wire for RequestFacts {
             expires: from.u64()?,
             name: from.text(Self::CAP)?.to_owned(),
             greeting: from.text(Self::CAP)?.to_owned(),
-            hints: (0..from.count(MAX_HINTS)?).map(|_| from.text(Self::CAP).map(str::to_owned)).collect::<Result<_, _>>()?,
+            hints: (0..from.count(MAX_HINTS)?)
+                .map(|_| from.text(Self::CAP).map(str::to_owned))
+                .collect::<Result<_, _>>()?,
         })
     }
 }

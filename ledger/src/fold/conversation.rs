@@ -39,9 +39,7 @@ pub(crate) struct MessageFacts {
 pub(super) fn apply<R: RowsMut>(rows: &mut R, meta: &EventMeta, body: &Body) -> Result<Option<Change>, R::Error> {
     match body {
         Body::Opening(opening) => open(rows, meta, opening),
-        Body::Join { .. } => {
-            Ok(member(rows, meta, &meta.device, &meta.root)?.then_some(Change::Device(meta.device)))
-        }
+        Body::Join { .. } => Ok(member(rows, meta, &meta.device, &meta.root)?.then_some(Change::Device(meta.device))),
         Body::Text { reply_to, .. } => message(rows, meta, reply_to.as_ref()),
         Body::Read { marks } => read(rows, meta, marks),
         Body::Cut { device } => {
@@ -74,11 +72,7 @@ fn member<R: RowsMut>(rows: &mut R, meta: &EventMeta, device: &DeviceId, root: &
     register::set(rows, Table::Members, &key::named(&meta.log, device.as_bytes()), meta, root.as_bytes())
 }
 
-fn message<R: RowsMut>(
-    rows: &mut R,
-    meta: &EventMeta,
-    reply_to: Option<&EventId>,
-) -> Result<Option<Change>, R::Error> {
+fn message<R: RowsMut>(rows: &mut R, meta: &EventMeta, reply_to: Option<&EventId>) -> Result<Option<Change>, R::Error> {
     let key = key::in_order(&meta.log, meta.hlc, &meta.device, &meta.id);
     if rows.get(Table::Messages, &key)?.is_some() {
         return Ok(None);
@@ -102,10 +96,9 @@ fn read<R: RowsMut>(rows: &mut R, meta: &EventMeta, marks: &ReadMarks) -> Result
 
 /// Raises the number at `key` to `seq`; says whether it moved.
 pub(crate) fn raise<R: RowsMut>(rows: &mut R, table: Table, key: &[u8], seq: u64) -> Result<bool, R::Error> {
-    if let Some(held) = rows.get(table, key)? {
-        if key::number_at(&held, 0).ok_or(BrokenRow(table))? >= seq {
-            return Ok(false);
-        }
+    let held = rows.get(table, key)?.map(|held| key::number_at(&held, 0).ok_or(BrokenRow(table))).transpose()?;
+    if held.is_some_and(|held| held >= seq) {
+        return Ok(false);
     }
     rows.put(table, key, &seq.to_be_bytes())?;
     Ok(true)
@@ -120,12 +113,7 @@ impl Wire for OpeningRow {
     }
 
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            requester: from.get()?,
-            requester_device: from.get()?,
-            opener: from.get()?,
-            req_id: from.get()?,
-        })
+        Ok(Self { requester: from.get()?, requester_device: from.get()?, opener: from.get()?, req_id: from.get()? })
     }
 }
 

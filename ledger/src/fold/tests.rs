@@ -66,7 +66,10 @@ fn identity_body(rng: &mut ChaCha20Rng, device: u8) -> Body {
 fn account_body(rng: &mut ChaCha20Rng) -> Body {
     let (root, req_id) = (samples::root(any(rng, 3)), samples::req_id(any(rng, 4)));
     match any(rng, 9) {
-        1 => Body::RequestOut(RequestOut { greeting: samples::greeting(&words(rng)), ..samples::request_out(any(rng, 4), 2) }),
+        1 => Body::RequestOut(RequestOut {
+            greeting: samples::greeting(&words(rng)),
+            ..samples::request_out(any(rng, 4), 2)
+        }),
         2 => Body::RequestIn(RequestIn { req_id, from_root: root, core: vec![any(rng, 9)], ..in_template() }),
         3 => Body::RequestState { req_id, state: RequestAnswer::from_number(any(rng, 5)).unwrap() },
         4 => Body::ContactName { root, name: samples::name(&words(rng)) },
@@ -111,7 +114,10 @@ fn events(seed: u64, kind: LogKind, count: u16) -> Vec<Event> {
     if kind == LogKind::Conversation {
         let opening = Body::Opening(Box::new(samples::opening(5, 1, 2)));
         let (meta, _) = events[0];
-        events.push((EventMeta { id: samples::event_id(0xee), device: samples::device(3), root: samples::root(2), ..meta }, opening));
+        events.push((
+            EventMeta { id: samples::event_id(0xee), device: samples::device(3), root: samples::root(2), ..meta },
+            opening,
+        ));
     }
     events
 }

@@ -12,8 +12,8 @@ use thiserror::Error;
 use y7ke_crypto::codec::Wire;
 use y7ke_crypto::ids::{DeviceId, EventId, LogId};
 
-use super::show::{Words, show};
 use super::each;
+use super::show::{Words, show};
 use crate::id;
 use crate::store::{LogInfo, StorageError, View};
 

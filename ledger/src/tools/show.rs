@@ -134,7 +134,15 @@ impl fmt::Display for ShownEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let short = |id: &str| id.chars().take(SHORT).collect::<String>();
         let deps: Vec<_> = self.deps.iter().map(|dep| short(dep)).collect();
-        write!(f, "{:>14}  {}  {} #{:<5} {:<13} ", self.hlc, short(&self.message_id), short(&self.device_id), self.seq, self.kind)?;
+        write!(
+            f,
+            "{:>14}  {}  {} #{:<5} {:<13} ",
+            self.hlc,
+            short(&self.message_id),
+            short(&self.device_id),
+            self.seq,
+            self.kind
+        )?;
         write!(f, "{}", self.says.escape_debug())?;
         if !self.live {
             write!(f, "  (not live)")?;

@@ -81,12 +81,7 @@ pub fn verify(view: &View, log: Option<&LogId>, rng: &mut impl CryptoRng) -> Res
     Ok(report)
 }
 
-fn verify_log(
-    view: &View,
-    info: &LogInfo,
-    rng: &mut impl CryptoRng,
-    report: &mut Report,
-) -> Result<(), StorageError> {
+fn verify_log(view: &View, info: &LogInfo, rng: &mut impl CryptoRng, report: &mut Report) -> Result<(), StorageError> {
     let mut past = Past::new(info.spec);
     let mut batch = Vec::new();
     each(view, &info.log, &mut |event| {
@@ -127,8 +122,8 @@ fn verify_live(view: &View, info: &LogInfo, report: &mut Report) -> Result<(), S
     })?;
     let frozen = |device: &DeviceId| info.frozen.contains(device);
     let newest_first = nodes.iter().rev().map(|(node, _)| Ok::<_, StorageError>(node.clone()));
-    let (live, frontier) = live_set(newest_first, frozen)?;
-    let wrong = nodes.iter().filter(|(node, noted)| live.contains(&node.at.id) != *noted);
+    let (dead, frontier) = live_set(newest_first, frozen)?;
+    let wrong = nodes.iter().filter(|(node, noted)| dead.contains(&node.at.id) == *noted);
     report.bad.extend(wrong.map(|(node, _)| BadEvent { id: node.at.id, why: Why::Live }));
     let mut heads: Vec<_> = frontier.heads.iter().map(|dep| dep.id).collect();
     heads.sort_unstable();

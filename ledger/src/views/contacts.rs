@@ -168,12 +168,7 @@ pub fn contacts<R: Rows>(rows: &R, account: &LogId, now_ms: u64) -> Result<Vec<C
 }
 
 /// One person.
-pub fn contact<R: Rows>(
-    rows: &R,
-    account: &LogId,
-    root: &RootId,
-    now_ms: u64,
-) -> Result<Option<ContactRow>, R::Error> {
+pub fn contact<R: Rows>(rows: &R, account: &LogId, root: &RootId, now_ms: u64) -> Result<Option<ContactRow>, R::Error> {
     let book = Book::read(rows, account)?;
     let Some(state) = book.people(now_ms).remove(root) else { return Ok(None) };
     book.contact(rows, account, *root, state).map(Some)
@@ -257,8 +252,11 @@ impl Book {
 
     /// The name that a person gave in the newest request.
     fn name_in_request(&self, root: &RootId) -> String {
-        let theirs = self.requests.iter().filter(|(direction, _, facts)| *direction == Direction::In && facts.root == *root);
-        theirs.max_by_key(|(_, req_id, facts)| (facts.created, *req_id)).map_or_else(String::new, |(_, _, facts)| facts.name.clone())
+        let theirs =
+            self.requests.iter().filter(|(direction, _, facts)| *direction == Direction::In && facts.root == *root);
+        theirs
+            .max_by_key(|(_, req_id, facts)| (facts.created, *req_id))
+            .map_or_else(String::new, |(_, _, facts)| facts.name.clone())
     }
 
     fn requests(&self, now_ms: u64) -> Vec<RequestRow> {

@@ -154,13 +154,13 @@ fn newest_up_to<R: Rows>(
 ) -> Result<Option<u64>, R::Error> {
     let mut newest = None;
     let span = Span::prefix(&key::named(log, device.as_bytes()));
-    rows.walk(Table::Authored, &span, Order::Backward, &mut |name, value| {
-        match messages::split_authored(*device, name, value) {
-            Some(key) if key > *up_to => ControlFlow::Continue(()),
-            found => {
-                newest = found.map(|key| key.seq);
-                ControlFlow::Break(())
-            }
+    rows.walk(Table::Authored, &span, Order::Backward, &mut |name, value| match messages::split_authored(
+        *device, name, value,
+    ) {
+        Some(key) if key > *up_to => ControlFlow::Continue(()),
+        found => {
+            newest = found.map(|key| key.seq);
+            ControlFlow::Break(())
         }
     })?;
     Ok(newest)

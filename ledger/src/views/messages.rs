@@ -194,9 +194,7 @@ fn newest<R: Rows>(
 ) -> Result<Vec<MessageKey>, R::Error> {
     let span = match before {
         None => Span::prefix(log.as_bytes()),
-        Some(before) => {
-            Span::before(log.as_bytes(), key::in_order(log, before.hlc, &before.device, &before.id))
-        }
+        Some(before) => Span::before(log.as_bytes(), key::in_order(log, before.hlc, &before.device, &before.id)),
     };
     let mut keys = Vec::new();
     collect(rows, table, &span, Order::Backward, limit, &mut keys)?;

@@ -17,27 +17,27 @@ use y7ke_ledger::store::{Admission, Appended, Batch, EventInfo, Ledger, Storage,
 use y7ke_ledger::views::{self, MessageKey, Page, Reach};
 use y7ke_ledger::{Event, fold};
 
-pub const NOW: u64 = 1_790_000_000_000;
+pub(crate) const NOW: u64 = 1_790_000_000_000;
 const FORTNIGHT: u64 = 14 * 86_400_000;
 
-pub struct Person {
-    pub ledger: Ledger,
-    pub root: RootId,
-    pub key: DeviceKey,
-    pub chain: CertChain,
+pub(crate) struct Person {
+    pub(crate) ledger: Ledger,
+    pub(crate) root: RootId,
+    pub(crate) key: DeviceKey,
+    pub(crate) chain: CertChain,
     rng: ChaCha20Rng,
     now: u64,
 }
 
 impl Person {
-    pub fn new(seed: u8, storage: Storage) -> Self {
+    pub(crate) fn new(seed: u8, storage: Storage) -> Self {
         let mut person = Self::device_of(seed, seed, storage);
         person.move_in();
         person
     }
 
     /// Device `device` of person `seed`, with whatever is in `storage`.
-    pub fn device_of(seed: u8, device: u8, storage: Storage) -> Self {
+    pub(crate) fn device_of(seed: u8, device: u8, storage: Storage) -> Self {
         let root = RootKey::from_seed(&[seed; 32]);
         let key = DeviceKey::from_seed(&[device + 100; 32]);
         let net = NetSecret::from_bytes(&[device + 200; 32]).id();
@@ -50,13 +50,13 @@ impl Person {
     }
 
     /// Takes one event in, as it is.
-    pub fn take(&mut self, event: &Verified<Event>) -> Admission {
+    pub(crate) fn take(&mut self, event: &Verified<Event>) -> Admission {
         let sender = self.device();
         self.write(|_, batch| batch.admit(event.as_signed().clone(), Vec::new(), sender).unwrap())
     }
 
     /// An open event of this device's next number, signed and not stored: written twice, it is a fork.
-    pub fn next_event(&self, log: LogId, body: &Body) -> Verified<Event> {
+    pub(crate) fn next_event(&self, log: LogId, body: &Body) -> Verified<Event> {
         let view = self.view();
         let heads = view.heads(&log).unwrap().into_iter().map(|id| view.event(&id).unwrap().unwrap());
         let own = view.clock(&log).unwrap().tips(&self.device())[0];
@@ -87,24 +87,24 @@ impl Person {
         });
     }
 
-    pub fn device(&self) -> DeviceId {
+    pub(crate) fn device(&self) -> DeviceId {
         self.key.id()
     }
 
-    pub fn account(&self) -> LogId {
+    pub(crate) fn account(&self) -> LogId {
         LogId::account(&self.root)
     }
 
-    pub fn view(&self) -> View {
+    pub(crate) fn view(&self) -> View {
         self.ledger.view().unwrap()
     }
 
-    pub fn digest(&self, log: &LogId) -> [u8; 32] {
+    pub(crate) fn digest(&self, log: &LogId) -> [u8; 32] {
         fold::digest(&self.view(), log).unwrap()
     }
 
     /// One batch, committed.
-    pub fn write<T>(&mut self, work: impl FnOnce(&mut Self, &mut Batch) -> T) -> T {
+    pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut Self, &mut Batch) -> T) -> T {
         self.now += 10;
         let mut batch = self.ledger.begin(&mut self.rng).unwrap();
         let made = work(self, &mut batch);
@@ -112,7 +112,7 @@ impl Person {
         made
     }
 
-    pub fn append(&mut self, batch: &mut Batch, log: LogId, body: &Body) -> Appended {
+    pub(crate) fn append(&mut self, batch: &mut Batch, log: LogId, body: &Body) -> Appended {
         self.now += 1;
         batch.append(log, body, self.now, &mut self.rng, &self.key).unwrap()
     }
@@ -125,19 +125,19 @@ impl Person {
         self.append(batch, log, body)
     }
 
-    pub fn note(&mut self, body: &Body) {
+    pub(crate) fn note(&mut self, body: &Body) {
         let (root, account) = (self.root, self.account());
         self.write(|person, batch| person.seal(batch, account, &[root], body));
     }
 
-    pub fn bundle(&self) -> Bundle {
+    pub(crate) fn bundle(&self) -> Bundle {
         let rows = views::devices(&self.view(), &self.root).unwrap();
         let devices = rows.into_iter().map(|row| DeviceBundle { chain: row.chain, prekey: row.prekey.unwrap() });
         Bundle::new(self.root, devices.collect()).unwrap()
     }
 
     /// Asks `other`, by way of sealed bytes, and both note it.
-    pub fn request(&mut self, other: &mut Self, n: u8) -> RequestId {
+    pub(crate) fn request(&mut self, other: &mut Self, n: u8) -> RequestId {
         let to = other.bundle().verify().unwrap();
         let draft = Draft {
             req_id: RequestId::from([n; 32]),
@@ -170,7 +170,7 @@ impl Person {
     }
 
     /// Accepts: opening, first epoch, and what the account remembers of it, in one transaction (C2).
-    pub fn accept(&mut self, req_id: &RequestId) -> LogId {
+    pub(crate) fn accept(&mut self, req_id: &RequestId) -> LogId {
         let request = views::stored_request(&self.view(), &self.account(), req_id).unwrap().unwrap();
         let mine = self.bundle().hash();
         let verified = request.check(self.now, &self.root, |hash| *hash == mine).unwrap();
@@ -191,7 +191,7 @@ impl Person {
     }
 
     /// The opening came: joins, and the account remembers the conversation.
-    pub fn join(&mut self, log: LogId, them: RootId, req_id: RequestId) {
+    pub(crate) fn join(&mut self, log: LogId, them: RootId, req_id: RequestId) {
         let (me, account) = (self.root, self.account());
         self.write(|person, batch| {
             person.append(batch, log, &Body::Join { chain: person.chain.clone() });
@@ -200,28 +200,28 @@ impl Person {
     }
 
     /// Learns the other's devices and name.
-    pub fn meet(&mut self, other: &Self) {
+    pub(crate) fn meet(&mut self, other: &Self) {
         self.know(LogSpec::Identity { root: other.root });
         self.fetch(other, LogId::identity(&other.root));
     }
 
-    pub fn know(&mut self, spec: LogSpec) {
+    pub(crate) fn know(&mut self, spec: LogSpec) {
         self.write(|_, batch| batch.ensure_log(spec).unwrap());
     }
 
-    pub fn say(&mut self, log: LogId, them: RootId, text: &str) -> Appended {
+    pub(crate) fn say(&mut self, log: LogId, them: RootId, text: &str) -> Appended {
         let me = self.root;
         let body = Body::Text { text: text.to_owned(), reply_to: None };
         self.write(|person, batch| person.seal(batch, log, &[me, them], &body))
     }
 
-    pub fn tell(&mut self, log: LogId, them: RootId, body: &Body) {
+    pub(crate) fn tell(&mut self, log: LogId, them: RootId, body: &Body) {
         let me = self.root;
         self.write(|person, batch| person.seal(batch, log, &[me, them], body));
     }
 
     /// Takes everything of `log` that `other` has and this one lacks, as bytes; says how many events.
-    pub fn fetch(&mut self, other: &Self, log: LogId) -> usize {
+    pub(crate) fn fetch(&mut self, other: &Self, log: LogId) -> usize {
         let theirs = other.view();
         let wants = self.view().clock(&log).unwrap().lacks(&theirs.clock(&log).unwrap());
         let page = theirs.events_between(&log, &wants, 100_000, usize::MAX).unwrap();
@@ -235,7 +235,7 @@ impl Person {
     }
 
     /// Says durably what this device holds, and `other` keeps it.
-    pub fn acknowledge(&mut self, other: &mut Self, log: LogId) {
+    pub(crate) fn acknowledge(&mut self, other: &mut Self, log: LogId) {
         let ack = self.write(|person, batch| batch.acknowledge(log, &person.key).unwrap());
         if let Some(ack) = ack {
             let ack = ack.verify().unwrap();
@@ -243,19 +243,19 @@ impl Person {
         }
     }
 
-    pub fn page(&self, log: LogId) -> Page {
+    pub(crate) fn page(&self, log: LogId) -> Page {
         views::page(&self.view(), &[log], None, usize::MAX).unwrap()
     }
 
-    pub fn texts(&self, log: LogId) -> Vec<String> {
+    pub(crate) fn texts(&self, log: LogId) -> Vec<String> {
         self.page(log).messages.into_iter().map(|row| row.text).collect()
     }
 
-    pub fn keys(&self, log: LogId) -> Vec<MessageKey> {
+    pub(crate) fn keys(&self, log: LogId) -> Vec<MessageKey> {
         views::message_keys(&self.view(), &[log]).unwrap()
     }
 
-    pub fn reach(&self, log: LogId) -> Reach {
+    pub(crate) fn reach(&self, log: LogId) -> Reach {
         let view = self.view();
         let mut reach = Reach::read(&view, &log, self.root).unwrap();
         for ack in view.acks(&log).unwrap() {
@@ -272,7 +272,7 @@ fn carried(wire: &y7ke_crypto::event::WireEvent) -> y7ke_crypto::sign::Signed<Ev
 }
 
 /// The verified newest prekeys of a person's devices, from the identity log.
-pub fn prekeys(view: &View, root: &RootId) -> Vec<Verified<Prekey>> {
+pub(crate) fn prekeys(view: &View, root: &RootId) -> Vec<Verified<Prekey>> {
     let rows = views::devices(view, root).unwrap();
     rows.into_iter().filter_map(|row| row.prekey).map(|prekey| prekey.verify().unwrap()).collect()
 }
