@@ -263,9 +263,9 @@ impl Log {
         let Some(transfer) = self.transfer.as_mut().filter(|it| it.read == read && it.page.is_none()) else {
             return false;
         };
-        transfer.after = page.last.or(transfer.after);
+        page.more &= page.last > transfer.after; // a ledger that stands still has no more to give
+        transfer.after = page.last.max(transfer.after);
         transfer.narrow(&page.items);
-        page.more &= page.last.is_some(); // a ledger that has more gives at least one
         transfer.page = Some(page);
         true
     }

@@ -374,6 +374,24 @@ fn settle(ids: &[Item], got: &mut Vec<u64>, output: &Output) -> Option<Input> {
     })
 }
 
+/// A ledger that says "more" and stands still is not asked for ever.
+#[test]
+fn a_ledger_that_stands_still_ends_the_transfer() {
+    for items in [vec![], vec![chain_item(3)]] {
+        let mut duo = Duo::synced();
+        duo.give(0, Input::Grant { log: log(9), stage: Stage::Shared, heads: deep(1, 5, 1) });
+        duo.give(1, Input::Grant { log: log(9), stage: Stage::Shared, heads: Heads::default() });
+        duo.run();
+        let mut reads = 0;
+        while let Some(output) = duo.said[0].pop() {
+            let Output::Read { read, .. } = output else { continue };
+            reads += 1;
+            assert!(reads < 5, "asked for ever");
+            duo.give(0, Input::Events { read, proofs: vec![], items: items.clone(), more: true });
+        }
+    }
+}
+
 /// S5: what was dropped is asked for by a fresh clock, later each time while nothing sticks.
 #[test]
 fn s5_a_drop_forces_a_clock_and_backs_off() {
