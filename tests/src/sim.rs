@@ -20,6 +20,8 @@
 //! | [`world`] | machines, clocks, rounds, crashes: one queue |
 //! | [`people`] | who uses them, and what they were answered |
 //! | [`check`] | what may never be, and what must be in the end |
+//! | [`storm`] | what befalls a world, planned by its seed |
+//! | [`run`] | a scenario over many seeds |
 //! | [`trace`] | the hash over everything that happened: same seed, same trace |
 //!
 //! One thread, virtual time, ordered maps. A failing seed prints itself and how to run it again.
@@ -30,5 +32,7 @@ pub mod dice;
 pub mod disk;
 pub mod net;
 pub mod people;
+pub mod run;
+pub mod storm;
 pub mod trace;
 pub mod world;

@@ -157,6 +157,13 @@ impl World {
         self.checks.durable.get(&there).is_some_and(|known| known.contains(event))
     }
 
+    /// Whether both have accepted, and know it.
+    pub fn are_friends(&mut self, a: MachineId, b: MachineId) -> bool {
+        [(a, b), (b, a)].into_iter().all(|(one, other)| {
+            self.acquaintance(one, other).is_some_and(|contact| contact.state == ContactState::Accepted)
+        })
+    }
+
     /// A snapshot of a machine's log.
     pub fn view(&self, id: MachineId) -> Option<View> {
         self.machines[id].brain.as_ref()?.ledger()?.view().ok()
