@@ -435,7 +435,7 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// The bundle that came with a person's request, or that mine was sealed to.
-    fn kept_bundle(&self, root: &RootId) -> Step<Option<Bundle>> {
+    pub(super) fn kept_bundle(&self, root: &RootId) -> Step<Option<Bundle>> {
         for (req_id, _) in self.contact(root)?.map(|contact| contact.logs).unwrap_or_default() {
             if let Some(request) = views::stored_request(self.view(), &self.core.me.account, &req_id)? {
                 return Ok(Some(request.from_bundle));

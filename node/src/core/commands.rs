@@ -105,7 +105,8 @@ impl<R: CryptoRng> Round<'_, R> {
 
     fn log_list(&self) -> Result<Answer, Refused> {
         let mut logs = Vec::new();
-        for info in self.view().logs()? {
+        // A log that is only expected (a request that nobody answered) has nothing to be listed.
+        for info in self.view().logs()?.into_iter().filter(|info| info.stored > 0) {
             let clock = self.view().clock(&info.log)?;
             let entries = clock.iter().flat_map(|(device, tips)| tips.iter().map(move |tip| (device, tip)));
             logs.push(LogView {
@@ -166,6 +167,9 @@ impl<R: CryptoRng> Round<'_, R> {
     /// A person of whom there is anything here.
     pub(super) fn known_person(&self, y7_id: &str) -> Result<RootId, Refused> {
         let root = person(y7_id)?;
+        if root == self.core.me.root {
+            Err(ApiError::new(ErrorKind::Own, "This is your own id."))?;
+        }
         match self.contact(&root)? {
             Some(_) => Ok(root),
             None => Err(ApiError::new(ErrorKind::NotFound, "There is no such contact. `contact.list` shows them.").into()),

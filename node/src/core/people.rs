@@ -97,11 +97,17 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(devices.iter().any(|row| row.device == proven.device && row.revoked))
     }
 
-    /// The libp2p keys of a person's devices, as far as their certificates are here.
+    /// The libp2p keys of a person's devices, as far as their certificates are here: in their identity
+    /// log, else in the bundle that came with a request or that mine was sealed to.
     pub(super) fn nets_of(&self, root: &RootId) -> Step<Vec<NetKey>> {
         let devices = views::devices(self.view(), root)?;
-        let nets = devices.iter().filter(|row| !row.revoked).filter_map(|row| row.chain.verify().ok());
-        Ok(nets.map(|proven| proven.net).filter(|net| *net != self.core.me.net).collect())
+        let mut chains: Vec<_> = devices.into_iter().filter(|row| !row.revoked).map(|row| row.chain).collect();
+        if chains.is_empty() {
+            let kept = self.kept_bundle(root)?;
+            chains.extend(kept.iter().flat_map(|bundle| bundle.devices()).map(|device| device.chain.clone()));
+        }
+        let nets = chains.iter().filter_map(|chain| chain.verify().ok()).map(|proven| proven.net);
+        Ok(nets.filter(|net| *net != self.core.me.net).collect())
     }
 
     /// Every link of a person is told what they may see now.
