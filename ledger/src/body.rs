@@ -20,9 +20,7 @@ mod account;
 pub mod fuzz;
 mod read;
 #[cfg(test)]
-pub(crate) mod samples;
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod text;
 
 use std::fmt;

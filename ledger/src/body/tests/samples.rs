@@ -9,7 +9,7 @@ use y7ke_crypto::request::{Draft, Opening, Request};
 use y7ke_crypto::sign::{DeviceKey, NetSecret, RootKey};
 use y7ke_crypto::text::{Greeting, Name};
 
-use super::{Body, ReadMark, RequestAnswer, RequestIn, RequestOut};
+use crate::body::{Body, ReadMark, RequestAnswer, RequestIn, RequestOut};
 
 pub(crate) const CREATED: u64 = 1_790_000_000_000;
 pub(crate) const EXPIRES: u64 = CREATED + 14 * 86_400_000;

@@ -1,3 +1,7 @@
+//! Bodies against their vectors, their caps and hostile bytes.
+
+pub(crate) mod samples;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -6,7 +10,6 @@ use rand_core::{Rng, SeedableRng};
 use y7ke_crypto::codec::{Fault, Writer};
 use y7ke_crypto::ids::DeviceId;
 
-use super::samples;
 use super::*;
 
 /// Vectors: `name <tab> class <tab> hex`. Written anew only with `Y7KE_BLESS=1`.
@@ -42,6 +45,58 @@ fn every_kind_has_a_vector_and_keeps_its_bytes() {
     assert_eq!(std::fs::read_to_string(vectors()).unwrap(), written);
     let kinds: std::collections::BTreeSet<_> = samples::all().iter().filter_map(|(_, body)| body.kind()).collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), Kind::ALL);
+}
+
+/// Bytes that are no body, and what is said of them: `name <tab> class <tab> hex <tab> fault`.
+#[test]
+fn every_refused_vector_is_refused_in_the_same_words() {
+    let path = vectors().with_file_name("bodies-refused.tsv");
+    let written: String = refused().into_iter().map(refused_line).collect();
+    if std::env::var_os("Y7KE_BLESS").is_some() {
+        std::fs::write(&path, &written).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+}
+
+fn refused_line((name, class, bytes): (&str, Class, Vec<u8>)) -> String {
+    let fault = Body::decode(class, &bytes).unwrap_err();
+    let class = if class == Class::Open { "open" } else { "sealed" };
+    format!("{name}\t{class}\t{}\t{fault}\n", hex::encode(bytes))
+}
+
+fn refused() -> Vec<(&'static str, Class, Vec<u8>)> {
+    let mut devices = [samples::device(1), samples::device(2)];
+    devices.sort_unstable();
+    let [a, b] = devices;
+    let state = |number| [&[66], samples::req_id(6).as_bytes().as_slice(), &[number]].concat();
+    let with = |kind, words: &[u8], rest: &[u8]| {
+        let mut to = Writer::new();
+        to.u8(kind).var(words).raw(rest);
+        to.into_bytes()
+    };
+    let sealed = [
+        ("nothing", Vec::new()),
+        ("text, not UTF-8", with(32, &[0xff], &[0])),
+        ("text, reply of a third kind", with(32, b"x", &[2])),
+        ("text, reply cut short", with(32, b"x", &[1, 9])),
+        ("text, a byte behind it", with(32, b"x", &[0, 0])),
+        ("text, length that lies", vec![32, 0xff, 0xff, 0xff, 0xff]),
+        ("read, descending", marks(&[(b, 1), (a, 1)])),
+        ("read, a device twice", marks(&[(a, 1), (a, 2)])),
+        ("read, up to nothing", marks(&[(a, 0)])),
+        ("request state, none", state(0)),
+        ("request state, a sixth", state(6)),
+        ("profile in a sealed event", with(5, b"x", &[])),
+    ];
+    let open = [
+        ("profile, 65 characters", with(5, "é".repeat(65).as_bytes(), &[])),
+        ("profile, control character", with(5, b"a\x07b", &[])),
+        ("text in an open event", with(32, b"x", &[0])),
+        ("rekey, generation 0", Body::Rekey(samples::rekey(0)).to_bytes()),
+    ];
+    let sealed = sealed.map(|(name, bytes)| (name, Class::Sealed, bytes));
+    let open = open.map(|(name, bytes)| (name, Class::Open, bytes));
+    sealed.into_iter().chain(open).collect()
 }
 
 #[test]

@@ -8,7 +8,8 @@ use rand_core::{Rng, SeedableRng};
 use y7ke_crypto::codec::Wire;
 
 use super::*;
-use crate::body::{ReadMark, RequestAnswer, RequestIn, RequestOut, samples};
+use crate::body::tests::samples;
+use crate::body::{ReadMark, RequestAnswer, RequestIn, RequestOut};
 use crate::rows::{MemRows, Rows};
 
 type Event = (EventMeta, Body);

@@ -7,7 +7,7 @@ use y7ke_crypto::clock::{Clock, Tip, Want};
 use y7ke_crypto::ids::RequestId;
 
 use super::*;
-use crate::body::samples::{self, CREATED, EXPIRES};
+use crate::body::tests::samples::{self, CREATED, EXPIRES};
 use crate::body::{RequestAnswer, RequestIn, RequestOut};
 use crate::fold::status::Status;
 use crate::fold::{self, EventMeta, LogKind};
