@@ -35,8 +35,7 @@ pub const MAX_HLC_STEP: u64 = 1 << 37;
 /// Latest `hlc` of an event without dependencies, in ms: the year 4199 (E5).
 pub const MAX_OPENING_HLC: u64 = 1 << 46;
 
-/// Events that one device seals in one epoch: forward secrecy is per event, recovery per epoch (K2).
-pub const MAX_CHAIN: u32 = 1_024;
+pub use y7ke_crypto::epoch::MAX_CHAIN;
 
 /// What a log is. The id is a hash of it, so a log has one kind for ever (V1, C2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -303,6 +303,19 @@ impl View {
         })
     }
 
+    /// At most `limit` events of all logs in the order of their arrival here, from number `from` on.
+    pub fn arrivals(&self, from: u64, limit: usize) -> Result<Vec<EventInfo>, StorageError> {
+        let mut found = Vec::new();
+        self.tables.walk(Tbl::Arrival, Range::new(&from.to_be_bytes(), None), &mut |_, value| {
+            if found.len() == limit {
+                return Ok(ControlFlow::Break(()));
+            }
+            found.push(event_info(self.record_at(&Place::from_key(value)?)?));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
     /// What an event says, as far as this device can tell; `None` if it is not stored.
     pub fn content(&self, id: &EventId) -> Result<Option<Content>, StorageError> {
         let Some(place) = self.place_of(id)? else { return Ok(None) };

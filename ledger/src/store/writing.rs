@@ -120,9 +120,6 @@ impl Batch {
         key: &DeviceKey,
     ) -> Result<EpochOutcome, AppendError> {
         let devices: BTreeSet<DeviceId> = members.iter().map(|prekey| prekey.device).collect();
-        if !devices.contains(&key.id()) {
-            return Err(AppendError::NotMember);
-        }
         let number = self.log_number(&log)?.ok_or(AppendError::UnknownLog)?;
         let found = self.best_epoch(number, &devices, &key.id())?;
         let used = found.as_ref().map(|(_, _, used)| *used);
@@ -149,6 +146,9 @@ impl Batch {
         key: &DeviceKey,
     ) -> Result<EpochOutcome, AppendError> {
         let number = self.log_number(&log)?.ok_or(AppendError::UnknownLog)?;
+        if members.iter().all(|prekey| prekey.device != key.id()) {
+            return Err(AppendError::NotMember);
+        }
         let generation = self.next_generation(number, &key.id())?;
         let made = make_rekey(rng, &log, generation, &key.id(), members)?;
         let NewEpoch { rekey, boxes, secret } = made;
@@ -191,7 +191,7 @@ impl Batch {
     ) -> Result<Vec<Appended>, AppendError> {
         let number = self.log_number(&log)?.ok_or(AppendError::UnknownLog)?;
         let state = self.state_mut(number)?;
-        if state.tip(&key.id()).is_none() {
+        if state.tip(&key.id()).is_none() || state.is_out(&key.id()) {
             return Ok(Vec::new());
         }
         let due = state.notices.clone();

@@ -222,6 +222,19 @@ fn f4_notices_keep_what_each_device_held() {
     assert_eq!(views[0].clock(&log).unwrap().tips(&story.members[0].id()).len(), 2);
 }
 
+/// Arrival numbers have no gaps and are the order of admission.
+#[test]
+fn arrivals_are_numbered_as_they_came() {
+    let story = Story::new(3, 30, 0);
+    let ledger = replay(&story, &(0..30).collect::<Vec<_>>(), &mut rng(3));
+    let view = ledger.view().unwrap();
+    let all = view.arrivals(0, 99).unwrap();
+    assert!(all.iter().enumerate().all(|(at, event)| event.arrival == at as u64 + 1));
+    assert!(all.iter().zip(&story.events).all(|(event, told)| event.id == told.id()));
+    assert_eq!(view.arrivals(11, 5).unwrap(), all[10..15]);
+    assert_eq!(view.stats().unwrap(), Stats { logs: 1, events: 30, live: 30, unopened: 0 });
+}
+
 /// S2: events between two clocks come in causal order, also with variants of a frozen device.
 #[test]
 fn s2_what_is_read_for_a_peer_is_in_causal_order() {

@@ -62,6 +62,17 @@ fn ack(by: &Peer, to: &Peer, log: LogId) {
 fn k2_two_devices_read_each_other() {
     let Pair { mut a, mut b, log } = pair();
     assert!(matches!(a.append(log, &text("too early")), Err(AppendError::NoEpoch)));
+    assert!(matches!(
+        a.append(LogSpec::Account { root: a.member.root }.id(), &text("?")),
+        Err(AppendError::UnknownLog)
+    ));
+    let stranger = a.write(|batch| {
+        let log = batch.ensure_log(LogSpec::Identity { root: Member::new(3, 5).root }).unwrap();
+        batch.append(log, &crate::tests::filler(1), NOW, &mut rng(1), &a.member.key)
+    });
+    assert!(matches!(stranger, Err(AppendError::NotJoined)));
+    let long = "x".repeat(crate::body::MAX_TEXT_BYTES + 1);
+    assert!(matches!(a.append(log, &text(&long)), Err(AppendError::Body(_))));
     let members = [Member::new(1, 1), Member::new(2, 2)];
     let members: Vec<_> = members.iter().collect();
     assert!(matches!(ensure(&mut a, log, &members), EpochOutcome::Renewed { reason: RekeyReason::MembersChanged, .. }));
@@ -236,6 +247,16 @@ fn f1_both_variants_open() {
     assert!(view.event(&one.id).unwrap().unwrap().live, "what was held stays");
     assert!(view.event(&other).unwrap().is_none(), "nobody needs the other one yet");
     assert_eq!(reads(&b, &one.id), Content::Body(text("here")));
+    let third = Member::new(2, 4);
+    let deps = vec![y7ke_crypto::event::Dep { device: a.member.id(), seq: one.seq, id: other }];
+    let needs_it = third.open_event(log, 1, NOW + 99_999, deps, &third.join());
+    let news = b.write(|batch| {
+        assert!(matches!(admit(batch, &needs_it), Admission::Admitted(_)));
+        batch.drain_news()
+    });
+    assert_eq!(reads(&b, &other), Content::Body(text("elsewhere")), "the same key opens it");
+    assert!(news.iter().any(|news| matches!(news, News::Live(event) if event.id == other)));
+    assert_eq!(b.ledger.view().unwrap().clock(&log).unwrap().tips(&a.member.id()).len(), 2);
 }
 
 /// What the same device would have written from a copy of its folder; not kept there.
