@@ -18,7 +18,7 @@ mod list;
 mod show;
 mod verify;
 
-pub use export::{ExportError, JSON_FORMAT, automerge, json};
+pub use export::{ExportError, JSON_FORMAT, export_automerge, export_json};
 pub use list::{ClockEntry, LogRow, list};
 pub use show::{ShownEvent, Words, show};
 pub use verify::{BadEvent, Report, Why, verify};

@@ -47,10 +47,10 @@ fn forked() -> (Person, Person, LogId, DeviceId) {
 fn f4_live_forks_export_as_json_and_not_as_automerge() {
     let (bo, sibling, log, forker) = forked();
     assert_eq!(bo.digest(&log), sibling.digest(&log));
-    let refused = tools::automerge(&bo.view(), &log).unwrap_err();
+    let refused = tools::export_automerge(&bo.view(), &log).unwrap_err();
     assert!(matches!(&refused, ExportError::Forked(devices) if *devices == [forker]), "{refused}");
     assert!(refused.to_string().contains("--format json"));
-    let json = tools::json(&bo.view(), &log, Words::Shown).unwrap();
+    let json = tools::export_json(&bo.view(), &log, Words::Shown).unwrap();
     assert_eq!(json["forks"].as_array().unwrap().len(), 1);
     let row = tools::list(&bo.view()).unwrap().into_iter().find(|row| row.log == log.to_string()).unwrap();
     assert_eq!(row.frozen, [forker.to_string()]);
@@ -62,8 +62,8 @@ fn f4_live_forks_export_as_json_and_not_as_automerge() {
 fn an_unknown_log_is_said_to_be_unknown() {
     let ada = Person::new(1, Storage::memory());
     let nowhere = LogId::from([9; 32]);
-    assert!(matches!(tools::automerge(&ada.view(), &nowhere), Err(ExportError::UnknownLog(_))));
-    assert!(matches!(tools::json(&ada.view(), &nowhere, Words::Hidden), Err(ExportError::UnknownLog(_))));
+    assert!(matches!(tools::export_automerge(&ada.view(), &nowhere), Err(ExportError::UnknownLog(_))));
+    assert!(matches!(tools::export_json(&ada.view(), &nowhere, Words::Hidden), Err(ExportError::UnknownLog(_))));
     assert_eq!(tools::show(&ada.view(), &nowhere, Words::Hidden).unwrap(), []);
 }
 

@@ -146,7 +146,7 @@ fn the_automerge_export_loads_with_the_heads_of_the_list() {
     ada.fetch(&bo, log);
     bo.fetch(&ada, log);
     for row in tools::list(&ada.view()).unwrap() {
-        let bytes = tools::automerge(&ada.view(), &row.log.parse().unwrap()).unwrap();
+        let bytes = tools::export_automerge(&ada.view(), &row.log.parse().unwrap()).unwrap();
         let document = automerge::Automerge::load(&bytes).unwrap();
         let mut heads: Vec<_> = document.get_heads().iter().map(|head| hex::encode(head.0)).collect();
         heads.sort();
@@ -172,7 +172,7 @@ fn list_show_and_json_agree() {
     assert_eq!(shown.len() as u64, row.events);
     assert_eq!(shown[0].kind, "opening");
     assert!(shown.iter().any(|event| event.says.contains("ada 1") && event.to_string().contains("ada 1")));
-    let hidden = tools::json(&ada.view(), &log, Words::Hidden).unwrap();
+    let hidden = tools::export_json(&ada.view(), &log, Words::Hidden).unwrap();
     assert!(!hidden.to_string().contains("ada 1"));
     assert_eq!(hidden["heads"].as_array().unwrap().len(), row.heads.len());
     assert_eq!(hidden["events"].as_array().unwrap().len(), shown.len());
@@ -186,7 +186,7 @@ fn list_show_and_json_agree() {
 fn the_json_export_can_be_taken_in_elsewhere() {
     let (mut ada, mut bo, log) = acquainted(Storage::memory());
     talk(&mut ada, &mut bo, log, 3);
-    let json = tools::json(&ada.view(), &log, Words::Hidden).unwrap();
+    let json = tools::export_json(&ada.view(), &log, Words::Hidden).unwrap();
     for entry in json["events"].as_array().unwrap() {
         use y7ke_crypto::codec::Wire;
         let wire = hex::decode(entry["wire"].as_str().unwrap()).unwrap();

@@ -48,7 +48,7 @@ pub enum ExportError {
 }
 
 /// Everything of `log`, live or not, for a person and for verification elsewhere.
-pub fn json(view: &View, log: &LogId, words: Words) -> Result<Value, ExportError> {
+pub fn export_json(view: &View, log: &LogId, words: Words) -> Result<Value, ExportError> {
     let info = known(view, log)?;
     let mut events = Vec::new();
     for shown in show(view, log, words)? {
@@ -71,7 +71,7 @@ pub fn json(view: &View, log: &LogId, words: Words) -> Result<Value, ExportError
 }
 
 /// The live events of `log` as the bytes of an Automerge document.
-pub fn automerge(view: &View, log: &LogId) -> Result<Vec<u8>, ExportError> {
+pub fn export_automerge(view: &View, log: &LogId) -> Result<Vec<u8>, ExportError> {
     known(view, log)?;
     let clock = view.clock(log)?;
     let forked: Vec<_> = clock.iter().map(|(device, _)| *device).filter(|device| clock.is_frozen(device)).collect();
