@@ -37,6 +37,11 @@ use crate::{CloseReason, Event, Lane, Limits, Path, SessionId, Timing, Trust, pe
 #[error("too many new connections from this address")]
 struct TooMany;
 
+/// We are shutting down.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("shutting down")]
+struct Closing;
+
 type Action = ToSwarm<Event, Instruction>;
 
 /// All sessions of this device.
@@ -51,6 +56,8 @@ pub(crate) struct Sessions {
     limits: Limits,
     timing: Timing,
     clock: Clock,
+    /// No new connections.
+    closing: bool,
     events: mpsc::Sender<Event>,
     actions: VecDeque<Action>,
     waker: Option<Waker>,
@@ -81,6 +88,7 @@ impl Sessions {
             limits,
             timing,
             clock: Clock::start(),
+            closing: false,
             events,
             actions: VecDeque::new(),
             waker: None,
@@ -109,8 +117,9 @@ impl Sessions {
         self.obey(peer, orders);
     }
 
-    /// Ends every connection.
+    /// Ends every connection, and takes no other.
     pub(crate) fn close_all(&mut self) {
+        self.closing = true;
         for peer in self.arbiter.peers() {
             self.close_peer(peer, &CloseReason::Shutdown);
         }
@@ -226,6 +235,9 @@ impl Sessions {
     }
 
     fn handler(&self, peer: &PeerId, mine: bool) -> Result<Handler, ConnectionDenied> {
+        if self.closing {
+            return Err(ConnectionDenied::new(Closing));
+        }
         peer::net_key(peer).ok_or_else(|| ConnectionDenied::new(NoNetKey))?;
         Ok(Handler::new(mine, self.timing.lanes))
     }

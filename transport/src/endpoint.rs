@@ -104,6 +104,8 @@ fn sockets(
     impl Transport<Output = (PeerId, StreamMuxerBox), Error = Leg, Dial: Send, ListenerUpgrade: Send> + Send + Unpin + use<>,
 > {
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        // Here as well, because what is above hides the cause.
+        .map_err(Leg::new as fn(_) -> Leg)
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(keys).map_err(io::Error::other)?)
         .multiplex(Yamux)

@@ -59,11 +59,6 @@ impl<I: Copy + PartialEq> Listeners<I> {
         all.into_iter().cloned().collect()
     }
 
-    /// Every listener.
-    pub(crate) fn ids(&self) -> Vec<I> {
-        self.all.iter().map(|listener| listener.id).collect()
-    }
-
     fn find(&mut self, id: I) -> Option<&mut Listener<I>> {
         self.all.iter_mut().find(|listener| listener.id == id)
     }

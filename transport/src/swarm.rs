@@ -150,9 +150,7 @@ impl Shell {
     fn stop(&mut self) {
         self.phase = Phase::Stopping;
         self.commands.close();
-        for id in self.listeners.ids() {
-            self.swarm.remove_listener(id);
-        }
+        // The listeners stay until the end: to remove one of QUIC would cut its connections off.
         self.swarm.behaviour_mut().sessions.close_all();
         self.timer = Box::pin(tokio::time::sleep(self.timing.flush * 2));
     }

@@ -90,14 +90,15 @@ impl Node {
 
     /// The next event, after the books were kept. Checks what must always hold.
     pub async fn next(&mut self) -> Event {
-        let event = timeout(LIMIT, self.events.recv()).await.expect("no event in time").expect("the transport ended");
-        self.keep_books(&event);
-        event
+        self.last().await.expect("the transport ended")
     }
 
     /// The next event, unless the transport ended.
     pub async fn last(&mut self) -> Option<Event> {
-        let event = timeout(LIMIT, self.events.recv()).await.expect("no event in time")?;
+        let Ok(event) = timeout(LIMIT, self.events.recv()).await else {
+            panic!("no event in time; open: {:?}, closed: {:?}", self.open, self.closed);
+        };
+        let event = event?;
         self.keep_books(&event);
         Some(event)
     }
