@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::logtool::LogOptions;
 use crate::options::{Config, Options, UsageError};
 use crate::shell::{Handle, Node, NoticeReader};
-use crate::{console, rpc};
+use crate::{console, logtool, rpc};
 
 /// Private peer-to-peer messenger, on the command line
 #[derive(Parser)]
@@ -25,6 +26,8 @@ enum What {
     Rpc(Options),
     /// Talk at a terminal
     Console(Options),
+    /// Look at the logs of a folder: list, show, verify, export
+    Log(LogOptions),
 }
 
 /// The whole program: parses the command line, runs, and says how it ended.
@@ -51,6 +54,10 @@ fn run(line: Line) -> ExitCode {
         What::Console(options) => with_node(options, |node, notices| {
             console::run(node, notices, std::io::stdin().lock(), std::io::stdout());
         }),
+        What::Log(options) => {
+            prepare_process();
+            logtool::run(options).map_err(|fault| fail(&fault, fault.exit_code()))
+        }
     };
     ended.unwrap_or_else(|failure| failure)
 }

@@ -19,6 +19,7 @@ pub mod cli;
 pub mod console;
 pub mod core;
 pub mod home;
+pub mod logtool;
 pub mod options;
 pub mod rpc;
 pub mod shell;

@@ -30,6 +30,7 @@ use tokio::sync::mpsc;
 
 use self::actor::{Actor, Calls, FIRST_PAUSE, Network, NodeEngine};
 use self::clock::Clock;
+pub(crate) use self::clock::randomness;
 pub use self::handle::Handle;
 use self::handle::{Ended, INBOX, Inner};
 use self::notices::Hub;
@@ -60,7 +61,7 @@ impl Node {
     /// Never from within tokio.
     pub fn start(config: Config) -> Result<(Handle, NoticeReader), StartError> {
         let clock = Clock::start();
-        let mut home = Home::open(&config.data_dir, config.passphrase_file.as_deref(), &mut clock::randomness()?)?;
+        let mut home = Home::open(&config.data_dir, config.passphrase_file.as_deref(), &mut randomness()?)?;
         let engine = open_engine(&config, &home, clock)?;
         home.settle()?;
         let runtime = runtime()?;
@@ -82,7 +83,7 @@ struct Parts {
 fn open_engine(config: &Config, home: &Home, clock: Clock) -> Result<NodeEngine, StartError> {
     let ledger = home.open_ledger()?;
     let core = CoreConfig { version: env!("CARGO_PKG_VERSION").into(), vault: home.vault_kind(), mode: config.mode };
-    Engine::open(ledger, core, clock::randomness()?, clock.now()).map_err(|fault| home.ledger_fault(&fault))
+    Engine::open(ledger, core, randomness()?, clock.now()).map_err(|fault| home.ledger_fault(&fault))
 }
 
 fn runtime() -> Result<Runtime, StartError> {

@@ -253,7 +253,10 @@ impl Actor {
 
     /// One transaction; what follows is `next` unless the disk fails.
     fn round(&mut self, engine: &mut NodeEngine, inputs: Vec<Input>, next: Next) -> Next {
-        let (outputs, failure) = engine.round(inputs, self.clock.now());
+        let (count, now) = (inputs.len(), self.clock.now());
+        let (outputs, failure) = engine.round(inputs, now);
+        let took_ms = self.clock.now().mono_ms - now.mono_ms;
+        tracing::trace!(inputs = count, outputs = outputs.len(), took_ms, "round");
         outputs.into_iter().for_each(|output| self.release(output));
         match failure {
             None => {

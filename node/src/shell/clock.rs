@@ -39,7 +39,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// The core's randomness: ChaCha20, seeded once by the system.
-pub(super) fn randomness() -> std::io::Result<ChaCha20Rng> {
+pub(crate) fn randomness() -> std::io::Result<ChaCha20Rng> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(seed.as_mut())?;
     Ok(ChaCha20Rng::from_seed(*seed))

@@ -11,10 +11,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use y7ke_crypto::ids::{LogId, RootId};
+use y7ke_ledger::Ledger;
 use y7ke_ledger::store::{StorageError, View};
 pub use y7ke_ledger::views::MessageKey;
 use y7ke_ledger::views::{self, ContactRow, MessageRow, Reach};
-use y7ke_ledger::Ledger;
 
 use super::clock::Clock;
 use crate::api::{ApiError, Conversation, ErrorKind, MessageView};
@@ -81,7 +81,8 @@ impl Views {
             Conversation::Log(log) => row.all_logs().iter().any(|id| id.to_string() == *log),
         };
         let found = contacts.iter().find(named).map(ContactRow::all_logs);
-        found.ok_or_else(|| ApiError::new(ErrorKind::NotFound, "there is no such conversation; list the contacts again"))
+        found
+            .ok_or_else(|| ApiError::new(ErrorKind::NotFound, "there is no such conversation; list the contacts again"))
     }
 }
 

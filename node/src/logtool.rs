@@ -1,0 +1,187 @@
+//! `y7 log`: the logs of a folder, read without a running node.
+//!
+//! ```text
+//! y7 log list [--json] | show LOG [--json] | verify [LOG]
+//! y7 log export LOG --format json|automerge --out FILE
+//!        … [--data-dir DIR] [--passphrase-file FILE] [--snapshot]
+//! ```
+//!
+//! * Reads only: the tools work on a copy of the ledger's file, and the folder is left as it was.
+//! * A folder in use is refused (exit 3) unless `--snapshot` says that the last commit will do.
+//! * The copy is the file as of one commit: it counts only if no commit came while it was made.
+
+mod copy;
+mod words;
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use y7ke_crypto::ids::LogId;
+use y7ke_ledger::store::{StorageError, View};
+use y7ke_ledger::tools::{self, ExportError, Words};
+
+use self::copy::Copy;
+use crate::home::StartError;
+use crate::options::{UsageError, data_dir};
+
+/// What `y7 log` is asked.
+#[derive(Args, Debug)]
+pub struct LogOptions {
+    /// Folder of the identity [default: $Y7KE_DATA_DIR, then the per-user folder]
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
+    /// File whose first line is the vault's passphrase
+    #[arg(long, value_name = "FILE", global = true)]
+    passphrase_file: Option<PathBuf>,
+    /// Read the last commit of a folder that is in use
+    #[arg(long, global = true)]
+    snapshot: bool,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// All logs: kind, events, heads, clock
+    List {
+        /// As `log.list` of y7 rpc writes it
+        #[arg(long)]
+        json: bool,
+    },
+    /// The events of a log, in order
+    Show {
+        /// Id of the log, 64 hex digits
+        log: LogId,
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every id, signature and rule again
+    Verify {
+        /// Id of the log; without it, all
+        log: Option<LogId>,
+    },
+    /// Write a log to a file
+    Export {
+        /// Id of the log, 64 hex digits
+        log: LogId,
+        /// json: everything that opens; automerge: a document with equal heads
+        #[arg(long)]
+        format: Format,
+        /// File to write; it must not be there yet
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Json,
+    Automerge,
+}
+
+/// Why a tool stops.
+#[derive(Debug, thiserror::Error)]
+pub enum LogFault {
+    /// The command line.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The folder does not open.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// No such log.
+    #[error("there is no log {0} here; `y7 log list` shows them")]
+    NoLog(LogId),
+    /// The log cannot be written in this form.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// What was found could not be written as JSON: a bug of ours.
+    #[error("the answer cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The output cannot be written.
+    #[error("{file} cannot be written ({why})")]
+    Output {
+        /// Where to.
+        file: String,
+        /// What the system said.
+        why: io::Error,
+    },
+}
+
+impl LogFault {
+    /// The process's exit code.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Start(fault) => fault.exit_code(),
+            Self::NoLog(_) | Self::Export(_) | Self::Json(_) => 1,
+            Self::Output { .. } => 5,
+            Self::Storage(_) => 6,
+        }
+    }
+}
+
+/// Runs one tool.
+pub fn run(options: LogOptions) -> Result<ExitCode, LogFault> {
+    let folder = data_dir(options.data_dir, std::env::var_os(crate::options::DATA_DIR_VARIABLE))?;
+    let copy = Copy::of(&folder, options.passphrase_file.as_deref(), options.snapshot)?;
+    let view = copy.view()?;
+    match options.what {
+        What::List { json } => say(&list(&view, json)?),
+        What::Show { log, json } => say(&show(&view, &known(&view, log)?, json)?),
+        What::Verify { log } => verify(&view, log),
+        What::Export { log, format, out } => export(&view, &known(&view, log)?, format, &out),
+    }
+}
+
+fn known(view: &View, log: LogId) -> Result<LogId, LogFault> {
+    view.log(&log)?.map(|info| info.log).ok_or(LogFault::NoLog(log))
+}
+
+fn list(view: &View, json: bool) -> Result<String, LogFault> {
+    let logs = words::log_views(tools::list(view)?);
+    Ok(if json { serde_json::to_string(&logs)? } else { words::list(&logs) })
+}
+
+fn show(view: &View, log: &LogId, json: bool) -> Result<String, LogFault> {
+    let events = tools::show(view, log, Words::Shown)?;
+    Ok(if json { serde_json::to_string(&events)? } else { words::events(&events) })
+}
+
+fn verify(view: &View, log: Option<LogId>) -> Result<ExitCode, LogFault> {
+    let log = log.map(|log| known(view, log)).transpose()?;
+    let found = tools::verify(view, log.as_ref(), &mut crate::shell::randomness().map_err(StartError::System)?)?;
+    say(&words::verified(log.as_ref(), &found))?;
+    Ok(if found.bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(6) })
+}
+
+fn export(view: &View, log: &LogId, format: Format, out: &Path) -> Result<ExitCode, LogFault> {
+    let bytes = match format {
+        Format::Json => serde_json::to_vec_pretty(&tools::export_json(view, log, Words::Shown)?)?,
+        Format::Automerge => tools::export_automerge(view, log)?,
+    };
+    let written = new_file(out).and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()));
+    written.map_err(|why| LogFault::Output { file: out.display().to_string(), why })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An export may hold texts in the clear: for its owner alone, and never over another file.
+fn new_file(path: &Path) -> io::Result<std::fs::File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn say(text: &str) -> Result<ExitCode, LogFault> {
+    let written = writeln!(io::stdout(), "{text}");
+    written.map_err(|why| LogFault::Output { file: "stdout".into(), why })?;
+    Ok(ExitCode::SUCCESS)
+}
