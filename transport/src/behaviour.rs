@@ -20,7 +20,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use y7ke_crypto::ids::NetKey;
 
 use crate::address::ip_of;
@@ -42,7 +42,20 @@ struct TooMany;
 #[error("shutting down")]
 struct Closing;
 
-type Action = ToSwarm<Event, Instruction>;
+type Action = ToSwarm<Note, Instruction>;
+
+/// An event for the node, and who waits until it was told.
+#[derive(Debug)]
+pub(crate) struct Note {
+    pub(crate) event: Event,
+    pub(crate) told: Option<oneshot::Sender<()>>,
+}
+
+impl From<Event> for Note {
+    fn from(event: Event) -> Self {
+        Self { event, told: None }
+    }
+}
 
 /// All sessions of this device.
 pub(crate) struct Sessions {
@@ -67,6 +80,7 @@ struct Link {
     peer: NetKey,
     path: Path,
     mine: bool,
+    /// `Opened` was told, `Closed` was not.
     session: Option<SessionId>,
 }
 
@@ -153,8 +167,6 @@ impl Sessions {
                 Order::Drop(link) => self.drop_link(peer::peer_id(&peer), link),
             }
         }
-        let rival = self.arbiter.has_rival(&peer);
-        self.open.values().filter(|open| open.peer == peer).for_each(|open| open.outbox.set_rival(rival));
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -173,10 +185,13 @@ impl Sessions {
     fn start(&mut self, peer: NetKey, id: ConnectionId, session: SessionId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.session = Some(session);
+        let opened = Event::Opened { session, peer, path: link.path.clone(), dialer: link.mine };
+        let (tell, told) = oneshot::channel();
+        self.actions.push_back(ToSwarm::GenerateEvent(Note { event: opened, told: Some(tell) }));
         let (outbox, mail) = session::mail(&self.limits);
-        let (path, dialer, events) = (link.path.clone(), link.mine, self.events.clone());
-        let job = Assignment { session, peer, path, dialer, mail, events, limits: self.limits, timing: self.timing };
         self.open.insert(session, Open { peer, link: id, outbox });
+        let (events, limits, timing) = (self.events.clone(), self.limits, self.timing);
+        let job = Assignment { session, told, mail, events, limits, timing };
         self.instruct(peer, id, Instruction::Start(Box::new(job)));
     }
 
@@ -205,10 +220,23 @@ impl Sessions {
 
     fn down(&mut self, id: ConnectionId) {
         self.counted.remove(&id);
+        // Its handler reports the end first; if it could not, the end is told here.
+        self.closed(id, CloseReason::Lost);
         let Some(link) = self.links.remove(&id) else { return };
-        link.session.and_then(|session| self.open.remove(&session));
         let orders = self.arbiter.down(&link.peer, id, self.clock.now_ms());
         self.obey(link.peer, orders);
+    }
+
+    /// Tells the end of a link's session, if it had one that was not told yet.
+    fn closed(&mut self, id: ConnectionId, reason: CloseReason) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(session) = link.session.take() else { return };
+        let replaced =
+            matches!(reason, CloseReason::Lost | CloseReason::PeerClosed) && self.arbiter.has_rival(&link.peer);
+        let reason = if replaced { CloseReason::Replaced } else { reason };
+        tracing::debug!(%session, ?reason, "session over");
+        self.open.remove(&session);
+        self.actions.push_back(ToSwarm::GenerateEvent(Event::Closed { session, reason }.into()));
     }
 
     fn moved(&mut self, change: &AddressChange<'_>) {
@@ -216,18 +244,18 @@ impl Sessions {
         let Ok(path) = Path::of(change.new) else { return };
         link.path = path.clone();
         if let Some(session) = link.session {
-            self.actions.push_back(ToSwarm::GenerateEvent(Event::PathChanged { session, path }));
+            self.actions.push_back(ToSwarm::GenerateEvent(Event::PathChanged { session, path }.into()));
         }
     }
 
     fn reported(&mut self, id: ConnectionId, report: Report) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get(&id) else { return };
         let (peer, now_ms) = (link.peer, self.clock.now_ms());
         let orders = match report {
             Report::Ready => self.arbiter.ready(&peer, id, now_ms),
             Report::Failed => self.arbiter.failed(&peer, id, now_ms),
-            Report::Ended => {
-                link.session.take().and_then(|session| self.open.remove(&session));
+            Report::Ended(reason) => {
+                self.closed(id, reason);
                 self.arbiter.ended(&peer, id, now_ms)
             }
         };
@@ -250,7 +278,7 @@ fn dialled_by_us(point: &ConnectedPoint) -> bool {
 
 impl NetworkBehaviour for Sessions {
     type ConnectionHandler = Handler;
-    type ToSwarm = Event;
+    type ToSwarm = Note;
 
     fn handle_pending_inbound_connection(
         &mut self,
@@ -303,11 +331,31 @@ impl NetworkBehaviour for Sessions {
         self.reported(id, report);
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Note, THandlerInEvent<Self>>> {
         if let Some(action) = self.actions.pop_front() {
             return Poll::Ready(action);
         }
         self.waker = Some(cx.waker().clone());
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn knock(sessions: &mut Sessions, number: usize, from: &str) -> bool {
+        let (local, remote) = ("/ip4/192.0.2.9/tcp/1".parse().unwrap(), from.parse().unwrap());
+        sessions.handle_pending_inbound_connection(ConnectionId::new_unchecked(number), &local, &remote).is_ok()
+    }
+
+    #[tokio::test]
+    async fn an_address_may_knock_eight_times_a_minute_and_loopback_as_often_as_it_likes() {
+        let (events, _kept) = mpsc::channel(1);
+        let mut sessions = Sessions::new(peer::net_key_of_seed(&[1; 32]), Limits::default(), Timing::default(), events);
+        assert!((0..8).all(|number| knock(&mut sessions, number, "/ip4/192.0.2.1/tcp/7")));
+        assert!(!knock(&mut sessions, 8, "/ip4/192.0.2.1/udp/9/quic-v1"));
+        assert!(knock(&mut sessions, 9, "/ip4/192.0.2.2/tcp/7"));
+        assert!((10..100).all(|number| knock(&mut sessions, number, "/ip4/127.0.0.1/tcp/7")));
     }
 }

@@ -21,9 +21,9 @@ use libp2p::swarm::handler::{ConnectionEvent, ConnectionHandler, ConnectionHandl
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
-use crate::Lane;
 use crate::lanes::{AnyLane, Coming, OneLane, Streams};
 use crate::session::{self, Assignment};
+use crate::{CloseReason, Lane};
 
 /// What the behaviour tells a connection.
 #[derive(Debug)]
@@ -35,14 +35,14 @@ pub(crate) enum Instruction {
 }
 
 /// What a connection tells the behaviour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     /// The three lanes are up.
     Ready,
     /// They do not come up.
     Failed,
-    /// The session is over, and `Closed` was sent.
-    Ended,
+    /// The session is over.
+    Ended(CloseReason),
 }
 
 type Action = ConnectionHandlerEvent<OneLane, (), Report>;
@@ -61,7 +61,7 @@ enum State {
     Idle,
     Opening { coming: Coming, deadline: Pin<Box<Sleep>> },
     Ready(Streams),
-    Live { traffic: BoxFuture<'static, ()>, dying: Option<oneshot::Sender<()>> },
+    Live { traffic: BoxFuture<'static, CloseReason>, dying: Option<oneshot::Sender<()>> },
     Over,
 }
 
@@ -97,8 +97,7 @@ impl Handler {
                 let traffic = session::run(streams, job, died).boxed();
                 self.state = State::Live { traffic, dying: Some(dying) };
             }
-            // Nothing was opened, so nothing is to be closed but the books.
-            _ => self.report(Report::Ended),
+            _ => self.report(Report::Ended(CloseReason::Lost)),
         }
     }
 
@@ -128,9 +127,9 @@ impl Handler {
                 }
             }
             State::Live { traffic, .. } => {
-                if traffic.as_mut().poll(cx).is_ready() {
+                if let Poll::Ready(reason) = traffic.as_mut().poll(cx) {
                     self.state = State::Over;
-                    self.report(Report::Ended);
+                    self.report(Report::Ended(reason));
                 }
             }
             State::Idle | State::Ready(_) | State::Over => {}
@@ -157,7 +156,7 @@ impl ConnectionHandler for Handler {
         self.actions.pop_front().map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// The session is told that its connection goes down, and is carried to its `Closed`.
+    /// The session is told that its connection goes down, and is carried to its end.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Report>> {
         let State::Live { traffic, dying } = &mut self.state else { return Poll::Ready(None) };
         if let Some(dying) = dying.take()
@@ -165,9 +164,9 @@ impl ConnectionHandler for Handler {
         {
             tracing::debug!("the session ended with its connection");
         }
-        futures::ready!(traffic.as_mut().poll(cx));
+        let reason = futures::ready!(traffic.as_mut().poll(cx));
         self.state = State::Over;
-        Poll::Ready(Some(Report::Ended))
+        Poll::Ready(Some(Report::Ended(reason)))
     }
 
     fn on_behaviour_event(&mut self, instruction: Instruction) {

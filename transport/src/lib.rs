@@ -23,7 +23,7 @@
 //! * Commands are always taken, so a node that awaits one never deadlocks with its own events.
 //! * Both sides of a pair hold their session over the same connection (see `arbiter`).
 //! * No type of libp2p appears in this surface; no address or peer id is logged above `debug`.
-//!   (libp2p's own crates log some at `info`: filter `libp2p*` to `warn`.)
+//!   libp2p's own crates log some at `info` and even at `warn`: see [`LOG_FILTER`].
 //!
 //! Seams, not built yet: a Kademlia, relay-client and DCUtR behaviour beside `session` in
 //! [`behaviour`](self); relayed connections rank below direct ones already, and their roles are
@@ -41,6 +41,7 @@ mod dials;
 mod endpoint;
 mod fault;
 mod framing;
+pub mod fuzz;
 mod handler;
 mod lan;
 mod lanes;
@@ -63,6 +64,10 @@ pub use address::{Address, AddressError, MAX_ADDRESS};
 pub use config::{Config, Limits, Timing};
 pub use path::{IpVersion, Path, PathKind, Transport};
 pub use y7ke_crypto::ids::NetKey;
+
+/// Directives for a `tracing` filter that keep addresses and peer ids out of an ordinary log: these
+/// crates of libp2p print them at any level.
+pub const LOG_FILTER: &str = "libp2p_swarm=off,libp2p_mdns=off,libp2p_identify=off,libp2p_quic=off";
 
 /// Where the node puts its commands. When the last one is dropped, the transport shuts down.
 pub type CommandSender = mpsc::Sender<Command>;
@@ -140,7 +145,8 @@ pub enum Command {
         /// Why, for `Closed` and the log; the peer does not learn it.
         why: &'static str,
     },
-    /// Say how far the peer of a session is trusted.
+    /// Say how far the peer of a session is trusted. Each session begins with a stranger, also one
+    /// that replaces another.
     Trust {
         /// Which.
         session: SessionId,

@@ -8,13 +8,13 @@
 //! * A lane that the peer does not read fills its own queue only; full, the session is `TooSlow`.
 //! * While the node does not take events, the reader does not read: the peer's window closes.
 //! * Silence counts only while we listen, so a slow node never takes its peer for dead.
-//! * `Opened`, the frames and `Closed` go through one channel from one future, hence in order.
+//! * Nothing is heard before the node was told of `Opened`; `Closed` is told when this is over. So the
+//!   node sees them in order.
 //! * An end that is meant says goodbye on every lane after what is queued; an end without is a loss.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::try_join3;
@@ -23,11 +23,10 @@ use futures::stream::{BoxStream, SelectAll, StreamExt, unfold};
 use libp2p::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
-use y7ke_crypto::ids::NetKey;
 
 use crate::framing::{self, Decoder, GOODBYE_BYTES, HEARTBEAT_BYTES, Item, TooLong};
 use crate::lanes::Streams;
-use crate::{CloseReason, Event, Lane, Limits, Path, SessionId, Timing};
+use crate::{CloseReason, Event, Lane, Limits, SessionId, Timing};
 
 /// Read at once from a stream, and small frames written at once, bytes: a Yamux frame.
 const CHUNK: usize = 16 << 10;
@@ -35,9 +34,8 @@ const CHUNK: usize = 16 << 10;
 /// What a session is to be, for the future that carries it.
 pub(crate) struct Assignment {
     pub(crate) session: SessionId,
-    pub(crate) peer: NetKey,
-    pub(crate) path: Path,
-    pub(crate) dialer: bool,
+    /// Fires when the node was told of `Opened`.
+    pub(crate) told: oneshot::Receiver<()>,
     pub(crate) mail: Mail,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) limits: Limits,
@@ -64,7 +62,6 @@ pub(crate) struct Outbox {
     lanes: [Queue; 3],
     largest: usize,
     cap: watch::Sender<u32>,
-    rival: Arc<AtomicBool>,
     end: oneshot::Sender<Ending>,
 }
 
@@ -72,7 +69,6 @@ pub(crate) struct Outbox {
 pub(crate) struct Mail {
     lanes: [mpsc::Receiver<Outgoing>; 3],
     cap: watch::Receiver<u32>,
-    rival: Arc<AtomicBool>,
     end: oneshot::Receiver<Ending>,
 }
 
@@ -94,10 +90,9 @@ pub(crate) fn mail(limits: &Limits) -> (Outbox, Mail) {
     let ((a, a_out), (b, b_out), (c, c_out)) = (queue(limits), queue(limits), queue(limits));
     let (cap, cap_out) = watch::channel(limits.stranger_frame);
     let (end, end_out) = oneshot::channel();
-    let rival = Arc::new(AtomicBool::new(false));
     let largest = limits.contact_frame as usize;
-    let mail = Mail { lanes: [a_out, b_out, c_out], cap: cap_out, rival: rival.clone(), end: end_out };
-    (Outbox { lanes: [a, b, c], largest, cap, rival, end }, mail)
+    let mail = Mail { lanes: [a_out, b_out, c_out], cap: cap_out, end: end_out };
+    (Outbox { lanes: [a, b, c], largest, cap, end }, mail)
 }
 
 fn queue(limits: &Limits) -> (Queue, mpsc::Receiver<Outgoing>) {
@@ -127,11 +122,6 @@ impl Outbox {
         self.cap.send_replace(cap);
     }
 
-    /// Says whether another connection is about to take over.
-    pub(crate) fn set_rival(&self, rival: bool) {
-        self.rival.store(rival, Ordering::Relaxed);
-    }
-
     /// Ends the session. Without effect on one that is over.
     pub(crate) fn end(self, ending: Ending) {
         if let Err(ending) = self.end.send(ending) {
@@ -153,51 +143,26 @@ impl Queue {
     }
 }
 
-/// Carries a session from `Opened` to `Closed`. `dying` fires when the connection is going down.
-pub(crate) async fn run(streams: Streams, job: Assignment, dying: oneshot::Receiver<()>) {
-    let Assignment { session, peer, path, dialer, mail, events, limits, timing } = job;
-    if events.send(Event::Opened { session, peer, path, dialer }).await.is_err() {
-        return;
-    }
-    let rival = mail.rival.clone();
-    let ear = Ear { session, events: &events, timing, contact_cap: limits.contact_frame };
-    let reason = match carry(streams, mail, &ear, dying).await {
-        CloseReason::Lost | CloseReason::PeerClosed if rival.load(Ordering::Relaxed) => CloseReason::Replaced,
-        reason => reason,
-    };
-    tracing::debug!(%session, ?reason, "session over");
-    if events.send(Event::Closed { session, reason }).await.is_err() {
-        tracing::debug!(%session, "the node is gone");
-    }
-}
-
-/// Where what is heard goes, and how long we listen.
-struct Ear<'a> {
-    session: SessionId,
-    events: &'a mpsc::Sender<Event>,
-    timing: Timing,
-    contact_cap: u32,
-}
-
-async fn carry(streams: Streams, mail: Mail, ear: &Ear<'_>, dying: oneshot::Receiver<()>) -> CloseReason {
-    let Mail { lanes: [a, b, c], cap, end, .. } = mail;
+/// Carries a session to its end. `dying` fires when the connection is going down.
+pub(crate) async fn run(streams: Streams, job: Assignment, dying: oneshot::Receiver<()>) -> CloseReason {
+    let Assignment { session, told, mail, events, limits, timing } = job;
+    let Mail { lanes: [a, b, c], cap, end } = mail;
     let [(in_a, out_a), (in_b, out_b), (in_c, out_c)] = streams.map(AsyncReadExt::split);
-    let heartbeat = ear.timing.heartbeat;
+    let ear = Ear { session, events: &events, timing, contact_cap: limits.contact_frame };
     let mut writing = std::pin::pin!(try_join3(
-        write_lane(out_a, a, Some(heartbeat)),
+        write_lane(out_a, a, Some(timing.heartbeat)),
         write_lane(out_b, b, None),
         write_lane(out_c, c, None),
     ));
-    let mut reading = std::pin::pin!(read_lanes([in_a, in_b, in_c], cap, ear));
-    let flush = ear.timing.flush;
+    let mut reading = std::pin::pin!(read_lanes([in_a, in_b, in_c], cap, told, &ear));
     tokio::select! {
         biased;
         ending = end => match ending {
             Ok(Ending { reason, politely: true }) => {
                 // The peer answers our goodbye by closing; if it does not, we do not wait for it.
                 let polite = async { futures::join!(writing, reading) };
-                if timeout(flush, polite).await.is_err() {
-                    tracing::debug!("the peer did not take all that was queued");
+                if timeout(timing.flush, polite).await.is_err() {
+                    tracing::debug!(%session, "the peer did not take all that was queued");
                 }
                 reason
             }
@@ -207,9 +172,17 @@ async fn carry(streams: Streams, mail: Mail, ear: &Ear<'_>, dying: oneshot::Rece
         },
         reason = &mut reading => reason,
         // Hear what is there already, then it is over.
-        _ = &mut writing => timeout(flush, reading).await.unwrap_or(CloseReason::Lost),
-        _ = dying => timeout(flush, reading).await.unwrap_or(CloseReason::Lost),
+        _ = &mut writing => timeout(timing.flush, reading).await.unwrap_or(CloseReason::Lost),
+        _ = dying => timeout(timing.flush, reading).await.unwrap_or(CloseReason::Lost),
     }
+}
+
+/// Where what is heard goes, and how long we listen.
+struct Ear<'a> {
+    session: SessionId,
+    events: &'a mpsc::Sender<Event>,
+    timing: Timing,
+    contact_cap: u32,
 }
 
 /// Writes what is queued until the queue closes, then says goodbye.
@@ -278,7 +251,15 @@ enum Heard {
 }
 
 /// Hears all lanes in turn until the session is over.
-async fn read_lanes(streams: [ReadHalf<Stream>; 3], cap: watch::Receiver<u32>, ear: &Ear<'_>) -> CloseReason {
+async fn read_lanes(
+    streams: [ReadHalf<Stream>; 3],
+    cap: watch::Receiver<u32>,
+    told: oneshot::Receiver<()>,
+    ear: &Ear<'_>,
+) -> CloseReason {
+    if told.await.is_err() {
+        return CloseReason::Shutdown;
+    }
     let lanes = Lane::ALL.into_iter().zip(streams);
     let mut lanes: SelectAll<BoxStream<'_, Result<Heard, CloseReason>>> =
         lanes.map(|(lane, stream)| heard(Reader::new(lane, stream, cap.clone(), ear))).collect();
@@ -374,5 +355,49 @@ impl<'a> Reader<'a> {
         let Ok(Ok(cap)) = raised else { return Err(fault) };
         self.decoder.set_cap(*cap);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Limits {
+        Limits { lane_queue_bytes: 1_000, lane_queue_frames: 8, ..Limits::default() }
+    }
+
+    #[test]
+    fn a_full_msg_lane_leaves_the_others_open() {
+        let (outbox, _mail) = mail(&small());
+        assert_eq!(outbox.push(Lane::Msg, vec![0; 1_000]), Ok(()));
+        assert_eq!(outbox.push(Lane::Msg, vec![0]), Err(CloseReason::TooSlow { lane: Lane::Msg }));
+        assert_eq!(outbox.push(Lane::Sync, vec![0; 1_000]), Ok(()));
+        assert_eq!(outbox.push(Lane::Handshake, vec![0; 1_000]), Ok(()));
+    }
+
+    #[test]
+    fn a_lane_holds_so_many_frames_however_small() {
+        let (outbox, mut mail) = mail(&small());
+        assert!((0..8).all(|_| outbox.push(Lane::Sync, vec![1]).is_ok()));
+        assert_eq!(outbox.push(Lane::Sync, vec![1]), Err(CloseReason::TooSlow { lane: Lane::Sync }));
+        let [_, sync, _] = &mut mail.lanes;
+        assert_eq!(sync.try_recv().map(|frame| frame.bytes), Ok(vec![1]));
+        assert_eq!(outbox.push(Lane::Sync, vec![1]), Ok(()));
+    }
+
+    #[test]
+    fn frames_that_no_peer_takes_are_refused_here() {
+        let (outbox, _mail) = mail(&small());
+        assert_eq!(outbox.push(Lane::Sync, vec![]), Err(CloseReason::BadSend { lane: Lane::Sync, length: 0 }));
+        let length = (1 << 20) + 1;
+        assert_eq!(outbox.push(Lane::Msg, vec![0; length]), Err(CloseReason::BadSend { lane: Lane::Msg, length }));
+    }
+
+    #[test]
+    fn what_is_sent_to_a_session_that_is_over_is_gone_quietly() {
+        let (outbox, mail) = mail(&small());
+        drop(mail);
+        assert_eq!(outbox.push(Lane::Sync, vec![1]), Ok(()));
+        outbox.end(Ending { reason: CloseReason::Shutdown, politely: true });
     }
 }

@@ -6,7 +6,7 @@
 //! events ◀──as there is room─┴───────┘ ◀── timer: listeners settled, shutdown overdue
 //! ```
 //!
-//! Frames, `Opened` and `Closed` do not pass here: each session puts its own into the events.
+//! Frames do not pass here: each session puts its own into the events, once its `Opened` was told.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 use y7ke_crypto::ids::NetKey;
 
+use crate::behaviour::Note;
 use crate::dials::{Dials, Group};
 use crate::endpoint::{Net, NetEvent};
 use crate::listen::Listeners;
@@ -40,7 +41,7 @@ pub(crate) struct Shell {
     timing: Timing,
     swarm: Swarm<Net>,
     commands: mpsc::Receiver<Command>,
-    waiting: VecDeque<Event>,
+    waiting: VecDeque<Note>,
     dials: Dials<ConnectionId>,
     /// Dials that wait for the listeners.
     early: Vec<Dial>,
@@ -106,9 +107,15 @@ impl Shell {
     }
 
     fn tell(&mut self, room: mpsc::Permit<'_, Event>) {
-        if let Some(event) = self.waiting.pop_front() {
-            room.send(event);
+        let Some(Note { event, told }) = self.waiting.pop_front() else { return };
+        room.send(event);
+        if told.is_some_and(|told| told.send(()).is_err()) {
+            tracing::debug!("a session was over before it was told");
         }
+    }
+
+    fn tell_later(&mut self, event: Event) {
+        self.waiting.push_back(event.into());
     }
 
     fn is_timed(&self) -> bool {
@@ -168,14 +175,14 @@ impl Shell {
             .and_then(|()| self.swarm.listen_on(address.multiaddr().clone()).map_err(|error| fault::of_listen(&error)));
         match created {
             Ok(id) => self.listeners.created(id, address),
-            Err(why) => self.waiting.push_back(Event::ListenFailed { address, why }),
+            Err(why) => self.tell_later(Event::ListenFailed { address, why }),
         }
     }
 
     fn listening_changed(&mut self) {
-        self.waiting.push_back(Event::Listening { addresses: self.listeners.addresses() });
+        self.tell_later(Event::Listening { addresses: self.listeners.addresses() });
         if self.phase == Phase::Running {
-            self.waiting.push_back(Event::NetworkChanged);
+            self.tell_later(Event::NetworkChanged);
         }
         self.release_early();
     }
@@ -187,7 +194,7 @@ impl Shell {
         }
         if let Some(address) = configured {
             let why = fault.map_or(ListenFault::Other("the listener ended".to_owned()), fault::of_socket);
-            self.waiting.push_back(Event::ListenFailed { address, why });
+            self.tell_later(Event::ListenFailed { address, why });
         }
         self.listening_changed();
     }
@@ -203,7 +210,7 @@ impl Shell {
         let Dial { ticket, peer, addresses } = dial;
         match self.dials.ask(ticket, peer, &addresses, |peer| sessions.is_connected(peer)) {
             Ok(groups) => groups.into_iter().for_each(|group| self.attempt(group)),
-            Err(answer) => self.waiting.push_back(answer),
+            Err(answer) => self.tell_later(answer),
         }
     }
 
@@ -225,7 +232,7 @@ impl Shell {
     fn dial_failed(&mut self, id: ConnectionId, error: &DialError) {
         let faults = fault::of_dial(error, &self.dials.tried(id), &self.me);
         let (answers, rest) = self.dials.failed(id, &faults);
-        self.waiting.extend(answers);
+        answers.into_iter().for_each(|answer| self.tell_later(answer));
         if let Some(rest) = rest {
             self.attempt(rest);
         }
@@ -234,7 +241,7 @@ impl Shell {
     fn established(&mut self, id: ConnectionId, peer: &PeerId, point: &ConnectedPoint) {
         let Some(peer) = peer::net_key(peer) else { return };
         let (answers, tried) = self.dials.established(id, peer);
-        self.waiting.extend(answers);
+        answers.into_iter().for_each(|answer| self.tell_later(answer));
         if let (Some(tried), Ok(path)) = (tried, Path::of(point)) {
             better(&path, tried).into_iter().for_each(|addresses| self.attempt(Group::unasked(peer, addresses)));
         }
@@ -265,9 +272,9 @@ impl Shell {
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 self.dial_failed(connection_id, &error);
             }
-            SwarmEvent::Behaviour(NetEvent::Sessions(event)) => self.waiting.push_back(event),
+            SwarmEvent::Behaviour(NetEvent::Sessions(note)) => self.waiting.push_back(note),
             SwarmEvent::Behaviour(NetEvent::Lan(mdns::Event::Discovered(found))) => {
-                self.waiting.extend(discovered(found, &self.me));
+                discovered(found, &self.me).into_iter().for_each(|event| self.tell_later(event));
             }
             other => tracing::trace!(?other, "libp2p"),
         }
