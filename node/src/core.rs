@@ -30,6 +30,8 @@ mod people;
 mod reaching;
 mod requests;
 pub(crate) mod show;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -84,28 +84,43 @@ impl<R: CryptoRng> Round<'_, R> {
         max_events: usize,
         max_bytes: usize,
     ) -> Step<ReadPage> {
-        let runs: Vec<clock::Want> =
-            wants.iter().map(|want| self.run(log, want, after)).collect::<Step<Vec<_>>>()?.into_iter().flatten().collect();
-        let page = self.view().events_between(log, &runs, max_events, max_bytes)?;
-        Ok(ReadPage {
-            proofs: self.proofs_of(log, proofs)?,
-            items: page.items.into_iter().map(parcel).collect(),
-            more: page.more,
-        })
+        let mut runs = Vec::new();
+        for want in wants {
+            runs.extend(self.run(log, want, after)?);
+        }
+        let behind = |event: &EventRef| after.is_none_or(|after| (event.hlc, event.device, event.id) > (after.hlc, after.device, after.id));
+        let (mut most, mut most_bytes) = (max_events, max_bytes);
+        let (items, more) = loop {
+            let page = self.view().events_between(log, &runs, most, most_bytes)?;
+            let items: Vec<_> = page.items.into_iter().filter(|item| behind(&item.event)).collect();
+            if !items.is_empty() || !page.more {
+                break (items, page.more);
+            }
+            (most, most_bytes) = (most.saturating_mul(4), most_bytes.saturating_mul(4));
+        };
+        Ok(ReadPage { proofs: self.proofs_of(log, proofs)?, items: items.into_iter().map(parcel).collect(), more })
     }
 
-    /// What is left of a want behind `after`, in numbers. Clocks grow with numbers, so the place is found by halving.
+    /// What is left of a want behind `after`, in numbers. A device's clock grows with its numbers, so the
+    /// place is found by halving; not so where it forked: there everything is read, and what was sent left out.
     fn run(&self, log: &LogId, want: &sync::Want, after: Option<sync::Position>) -> Step<Option<clock::Want>> {
         let mut from = self.contested(log, want)?;
-        if let Some(after) = after {
-            let (mut low, mut high) = (from, want.to.saturating_add(1));
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if self.stands_behind(log, &want.device, middle, &after)? { high = middle } else { low = middle + 1 }
-            }
-            from = low;
+        if let Some(after) = after.filter(|_| from == want.from)
+            && !self.view().is_frozen(log, &want.device)?
+        {
+            from = self.first_behind(log, &want.device, from, want.to, &after)?;
         }
         Ok((from <= want.to).then_some(clock::Want { device: want.device, from, to: want.to }))
+    }
+
+    /// The least number from `low` to `last` whose event stands behind `after`; one more than `last` if none does.
+    fn first_behind(&self, log: &LogId, device: &DeviceId, mut low: u64, last: u64, after: &sync::Position) -> Step<u64> {
+        let mut high = last.saturating_add(1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.stands_behind(log, device, middle, after)? { high = middle } else { low = middle + 1 }
+        }
+        Ok(low)
     }
 
     /// If another event than the peer's stands before the want, it is sent too: with both the fork is proven (F1).

@@ -8,6 +8,10 @@
 //! While something waits for that person (a request, a message) the pause is 0.5 s doubling to
 //! 4 s; else it doubles up to 5 minutes, with jitter so that a network that comes back is not
 //! stormed by everybody in the same second. News (an address, a network change) ends a pause.
+//!
+//! A session that ends soon after it began counts as a failed dial, so that a peer that takes our
+//! call and hangs up (we may be blocked there) is not called in a loop; one that hung up on purpose
+//! is called back calmly.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +23,8 @@ const FIRST_PAUSE_MS: u64 = 500;
 const URGENT_PAUSE_MS: u64 = 4_000;
 /// Longest pause otherwise, ms.
 const CALM_PAUSE_MS: u64 = 300_000;
+/// A session that lasted this long was a success, ms.
+const GOOD_SESSION_MS: u64 = 10_000;
 /// A dial without an answer for this long counts as failed, ms (the transport's own limits are shorter).
 const DIAL_PATIENCE_MS: u64 = 20_000;
 
@@ -27,7 +33,7 @@ const DIAL_PATIENCE_MS: u64 = 20_000;
 enum Stage {
     Waiting { until_ms: u64 },
     Dialling { since_ms: u64 },
-    Connected,
+    Connected { since_ms: u64 },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,24 +85,28 @@ impl Dialing {
     }
 
     /// A session with this person stands.
-    pub(crate) fn connected(&mut self, root: &RootId) {
-        if let Some(person) = self.people.get_mut(root) {
-            person.failures = 0;
-            person.stage = Stage::Connected;
+    pub(crate) fn connected(&mut self, root: &RootId, now_ms: u64) {
+        if let Some(person) = self.people.get_mut(root)
+            && !matches!(person.stage, Stage::Connected { .. })
+        {
+            person.stage = Stage::Connected { since_ms: now_ms };
         }
     }
 
-    /// The last session with this person ended: try again at once, then with pauses.
-    pub(crate) fn lost(&mut self, root: &RootId, now_ms: u64) {
-        if let Some(person) = self.people.get_mut(root) {
-            person.stage = Stage::Waiting { until_ms: now_ms };
-        }
+    /// The last session with this person ended: after a good one try again at once, then with
+    /// pauses. `dismissed`: they ended it.
+    pub(crate) fn lost(&mut self, root: &RootId, now_ms: u64, dismissed: bool, jitter: u64) {
+        let Some(person) = self.people.get_mut(root) else { return };
+        let good = matches!(person.stage, Stage::Connected { since_ms } if since_ms + GOOD_SESSION_MS <= now_ms);
+        let pause = if good { 0 } else { pause_ms(person.failures, person.urgent && !dismissed, jitter) };
+        person.failures = if good { 0 } else { person.failures.saturating_add(1) };
+        person.stage = Stage::Waiting { until_ms: now_ms + pause };
     }
 
     /// A dial failed, or there was no address to dial; `jitter` is any random number.
     pub(crate) fn failed(&mut self, root: &RootId, now_ms: u64, jitter: u64) {
         if let Some(person) = self.people.get_mut(root)
-            && person.stage != Stage::Connected
+            && !matches!(person.stage, Stage::Connected { .. })
         {
             let pause = pause_ms(person.failures, person.urgent, jitter);
             person.failures = person.failures.saturating_add(1);
@@ -132,7 +142,7 @@ impl Person {
         match self.stage {
             Stage::Waiting { until_ms } => Some(until_ms),
             Stage::Dialling { since_ms } => Some(since_ms + DIAL_PATIENCE_MS),
-            Stage::Connected => None,
+            Stage::Connected { .. } => None,
         }
     }
 }
@@ -206,10 +216,25 @@ mod tests {
         let mut dialing = Dialing::default();
         dialing.want(somebody(), true, 0);
         dialing.take_due(0);
-        dialing.connected(&somebody());
+        dialing.connected(&somebody(), 0);
         dialing.failed(&somebody(), 5, 0);
         assert_eq!(dialing.poll_timeout(), None);
-        dialing.lost(&somebody(), 10);
-        assert_eq!(dialing.take_due(10), [somebody()]);
+        dialing.lost(&somebody(), GOOD_SESSION_MS, false, 0);
+        assert_eq!(dialing.take_due(GOOD_SESSION_MS), [somebody()]);
+    }
+
+    #[test]
+    fn whoever_hangs_up_at_once_is_not_called_in_a_loop() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), true, 0);
+        let mut calls = 0;
+        for now_ms in (0..60_000).step_by(100) {
+            for root in dialing.take_due(now_ms) {
+                calls += 1;
+                dialing.connected(&root, now_ms);
+                dialing.lost(&root, now_ms, true, 0);
+            }
+        }
+        assert_eq!(calls, 7, "at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s");
     }
 }

@@ -130,7 +130,8 @@ impl<R: CryptoRng> Round<'_, R> {
         let Some(link) = self.core.links.remove(&id) else { return Ok(()) };
         let Some(root) = link.root() else { return Ok(()) };
         if self.core.links_of(&root).next().is_none() && *reason != CloseReason::Replaced {
-            self.core.dialing.lost(&root, self.now.mono_ms);
+            let jitter = self.rng.next_u64();
+            self.core.dialing.lost(&root, self.now.mono_ms, *reason == CloseReason::PeerClosed, jitter);
         }
         self.tell_presence(&root)
     }
@@ -237,7 +238,7 @@ impl<R: CryptoRng> Round<'_, R> {
             }
             Relation::Asked | Relation::Contact | Relation::Sibling => {
                 self.stay(id);
-                self.core.dialing.connected(&proven.root);
+                self.core.dialing.connected(&proven.root, self.now.mono_ms);
                 self.trust(id)?;
                 self.grant_identities(id, &proven.root)?;
                 self.hand_requests_over(id)

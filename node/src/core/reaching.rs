@@ -104,7 +104,7 @@ impl<R: CryptoRng> Round<'_, R> {
             _ => self.core.dialing.forget(root),
         }
         if self.core.links_of(root).next().is_some() {
-            self.core.dialing.connected(root);
+            self.core.dialing.connected(root, now_ms);
         }
         Ok(())
     }
