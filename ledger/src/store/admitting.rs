@@ -302,7 +302,7 @@ impl Batch {
         if let Payload::Full(bytes) = event.payload()
             && !self.view.tables.contains(Tbl::Bodies, &place.key())?
         {
-            self.put(Tbl::Bodies, place.key(), bytes.clone());
+            self.put_body(place, event.header().class, bytes);
             let record = self.record_at(place)?;
             self.open_late(place, &record)?;
             filled = true;
@@ -362,12 +362,20 @@ impl Batch {
     fn write(&mut self, place: &Place, event: &Event, record: &Record) {
         self.put_record(place, record);
         if let Payload::Full(bytes) = event.payload() {
-            self.put(Tbl::Bodies, place.key(), bytes.clone());
+            self.put_body(place, record.header.class, bytes);
         }
         self.put(Tbl::Ids, record.id.as_bytes().to_vec(), place.key());
         self.put(Tbl::Arrival, record.arrival.to_be_bytes().to_vec(), place.key());
         let order = schema::order_key(place.log, record.header.hlc, &record.header.device, place);
         self.put(Tbl::Order, order, place.device.to_be_bytes().to_vec());
+    }
+
+    /// A body as it travelled: a sealed one as it is; an open one holds names, so it is sealed here.
+    fn put_body(&mut self, place: &Place, class: Class, bytes: &[u8]) {
+        match class {
+            Class::Open => self.put_sealed(Tbl::Bodies, place.key(), bytes),
+            Class::Sealed => self.put(Tbl::Bodies, place.key(), bytes.to_vec()),
+        }
     }
 
     /// Remembers whose a device is; admission has proved it.

@@ -31,7 +31,7 @@ use crate::id::Event;
 impl View {
     /// What a stored event says, as far as this device can tell.
     pub(super) fn content_of(&self, place: &Place, record: &Record) -> Result<Content, StorageError> {
-        let Some(bytes) = self.body_bytes(place)? else { return Ok(Content::Missing) };
+        let Some(bytes) = self.body_bytes(place, record.header.class)? else { return Ok(Content::Missing) };
         if record.header.suite != SUITE {
             return Ok(Content::NoEffect);
         }

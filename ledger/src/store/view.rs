@@ -529,13 +529,17 @@ impl View {
         }
     }
 
-    pub(super) fn body_bytes(&self, place: &Place) -> Result<Option<Vec<u8>>, StorageError> {
-        self.tables.get(Tbl::Bodies, &place.key())
+    /// A body as it travelled; open ones are sealed at rest.
+    pub(super) fn body_bytes(&self, place: &Place, class: Class) -> Result<Option<Vec<u8>>, StorageError> {
+        match class {
+            Class::Open => Ok(self.get_sealed(Tbl::Bodies, &place.key())?.map(|bytes| bytes.to_vec())),
+            Class::Sealed => self.tables.get(Tbl::Bodies, &place.key()),
+        }
     }
 
     fn item_of(&self, place: &Place, record: Record) -> Result<Item, StorageError> {
         let event = record.names();
-        let payload = self.body_bytes(place)?.map_or(Payload::Hollow(record.body), Payload::Full);
+        let payload = self.body_bytes(place, record.header.class)?.map_or(Payload::Hollow(record.body), Payload::Full);
         let boxes = self.boxes_of(place, &record)?;
         let wire = WireEvent { header: record.header, sig: record.sig, payload };
         Ok(Item { event, wire, boxes })
