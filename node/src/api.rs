@@ -107,6 +107,7 @@ pub enum Answer {
 /// What the node tells without being asked: `{"method":"event","params":{"kind":…}}`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind")]
+#[expect(clippy::large_enum_variant, reason = "nearly all notices are the large one: a message")]
 pub enum Notice {
     /// A message of somebody else came and is durable here.
     #[serde(rename = "message.received")]

@@ -81,6 +81,7 @@ pub enum Input {
 
 /// What goes out once the round is durable.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once, moved once: a box would cost more than it saves")]
 pub enum Output {
     /// To the transport.
     Net(NetCommand),

@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 #[allow(missing_docs, reason = "fields of its variants are the parameters and results that RPC.md describes")]
 pub mod api;

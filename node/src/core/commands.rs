@@ -120,27 +120,11 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(Answer::Logs(logs))
     }
 
-    fn log_verify(&self, log: Option<&str>) -> Result<Answer, Refused> {
-        let (mut events, mut bad) = (0, Vec::new());
-        for log in self.logs_named(log)? {
-            let mut ids = Vec::new();
-            self.view().visit_stored(&log, 0, &mut |event| {
-                ids.push(event.id);
-                Ok(std::ops::ControlFlow::Continue(()))
-            })?;
-            events += ids.len() as u64;
-            for id in ids {
-                let item = self.view().item(&id)?;
-                let sound = item.is_some_and(|item| {
-                    let event = y7ke_ledger::Event::from_wire(item.wire);
-                    event.claim.id() == id && event.verify().is_ok()
-                });
-                if !sound {
-                    bad.push(BadEvent { message_id: id.to_string(), why: "id or signature".to_owned() });
-                }
-            }
-        }
-        Ok(Answer::Verified { events, bad })
+    fn log_verify(&mut self, log: Option<&str>) -> Result<Answer, Refused> {
+        let log = log.map(|log| self.log_named(log)).transpose()?;
+        let report = y7ke_ledger::tools::verify(self.book, log.as_ref(), self.rng)?;
+        let bad = report.bad.iter().map(|bad| BadEvent { message_id: bad.id.to_string(), why: bad.why.to_string() });
+        Ok(Answer::Verified { events: report.events, bad: bad.collect() })
     }
 
     fn log_digest(&self, log: Option<&str>) -> Result<Answer, Refused> {

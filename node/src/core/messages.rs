@@ -1,7 +1,9 @@
 //! Messages: writing, listing, reading, and telling how far they came.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rand_core::CryptoRng;
-use y7ke_crypto::ids::{EventId, LogId};
+use y7ke_crypto::ids::{DeviceId, EventId, LogId, RootId};
 use y7ke_ledger::body::{Body, MAX_TEXT_BYTES};
 use y7ke_ledger::views::{self, MessageKey, MessageRow, Reach};
 
@@ -88,7 +90,7 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// Tells how far the messages of `device` with these numbers came by now.
-    pub(super) fn tell_reached(&mut self, log: &LogId, device: &y7ke_crypto::ids::DeviceId, from: u64, to: u64) -> Step {
+    pub(super) fn tell_reached(&mut self, log: &LogId, device: &DeviceId, from: u64, to: u64) -> Step {
         let keys = views::authored(self.view(), log, device, from..=to)?;
         if keys.len() > STATUS_NOTICES_MAX {
             self.tell(Notice::Resync);
@@ -111,18 +113,12 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     fn show_messages(&self, rows: Vec<MessageRow>) -> Step<Vec<MessageView>> {
-        let mut reaches = std::collections::BTreeMap::new();
-        let mut shown = Vec::with_capacity(rows.len());
-        for row in rows {
-            if !reaches.contains_key(&row.log) {
-                reaches.insert(row.log, self.reach(&row.log)?);
-            }
-            shown.push(self.show_message(row, &reaches));
-        }
-        Ok(shown)
+        let logs: BTreeSet<LogId> = rows.iter().map(|row| row.log).collect();
+        let reaches = logs.into_iter().map(|log| Ok((log, self.reach(&log)?))).collect::<Step<BTreeMap<_, _>>>()?;
+        Ok(rows.into_iter().map(|row| self.show_message(row, &reaches)).collect())
     }
 
-    fn show_message(&self, row: MessageRow, reaches: &std::collections::BTreeMap<LogId, Reach>) -> MessageView {
+    fn show_message(&self, row: MessageRow, reaches: &BTreeMap<LogId, Reach>) -> MessageView {
         let sent = self.core.sent.contains(&(row.log, row.key.seq));
         let reach = &reaches[&row.log];
         let status = reach.status(&row.author, &row.key, sent);
@@ -140,13 +136,13 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// Whether a message of mine to this person has not been delivered yet.
-    pub(super) fn something_waits_for(&self, root: &y7ke_crypto::ids::RootId) -> Step<bool> {
+    pub(super) fn something_waits_for(&self, root: &RootId) -> Step<bool> {
         let me = self.core.me.device.id();
         for log in self.contact(root)?.map(|contact| contact.all_logs()).unwrap_or_default() {
             let mine = self.view().clock(&log)?.seq(&me);
             let acks = self.view().acks(&log)?;
             let members = self.view().members(&log)?;
-            let theirs = |device: &y7ke_crypto::ids::DeviceId| members.iter().any(|(member, of)| member == device && of == root);
+            let theirs = |device: &DeviceId| members.iter().any(|(member, of)| member == device && of == root);
             let held = acks.iter().filter(|ack| theirs(&ack.claim.device)).map(|ack| ack.claim.clock.seq(&me)).max();
             if mine > held.unwrap_or(0) {
                 return Ok(true);
