@@ -1,1 +1,32 @@
-//! y7ke
+//! The desktop of y7ke: a window that is an adapter over a view model.
+//!
+//! ```text
+//!  Slint window ── Act ──▶ ┌────────┐ ── Command ──▶ Backend (the node, or a fake)
+//!      ▲                   │  Desk  │ ◀─ Answer, Notice ──┘
+//!      └── paint, rows ─── └────────┘   pure: (state, input, now) → effects
+//! ```
+//!
+//! Read [`model`] first: everything the window shows is decided there, without a window and
+//! without a clock. [`port`] is what it needs of a node, [`backend`] the real one. [`window`]
+//! carries presses in and rows out. `ui/*.slint` draws.
+
+#![deny(missing_docs)]
+
+#[forbid(unsafe_code)]
+pub mod backend;
+#[forbid(unsafe_code)]
+pub mod fonts;
+#[forbid(unsafe_code)]
+pub mod model;
+#[forbid(unsafe_code)]
+pub mod port;
+#[forbid(unsafe_code)]
+pub mod start;
+#[forbid(unsafe_code)]
+pub mod window;
+
+/// What the Slint compiler made of `ui/main.slint`.
+pub mod ui {
+    #![allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::panic, clippy::todo)]
+    slint::include_modules!();
+}

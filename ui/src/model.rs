@@ -1,0 +1,16 @@
+//! The view model: what the window shows and what a press does, without a window.
+//!
+//! * Decisions are functions of (state, input, now); [`desk::Desk::handle`] returns [`desk::Effect`]s.
+//! * Text of peers is plain text and goes through [`text`] before it is shown.
+//! * Nothing here does IO, reads a clock or holds a lock.
+
+pub mod add;
+pub mod conversations;
+pub mod desk;
+pub mod drafts;
+pub mod person;
+pub mod requests;
+pub mod text;
+pub mod time;
+pub mod timeline;
+pub mod toasts;

@@ -1,0 +1,187 @@
+//! The list of conversations, newest activity first.
+
+use y7ke_node::api::{ContactState, ContactView, MessageView, Presence as Reach};
+
+use super::drafts::Drafts;
+use super::time::Zone;
+use super::timeline::tick;
+use super::{person, text};
+use crate::ui::{ConversationRow, Presence, Tick};
+
+/// Those that have a place in the list: people I talk to, asked, or blocked after talking.
+pub fn listed<'a>(contacts: impl Iterator<Item = &'a ContactView>, filter: &str) -> Vec<&'a ContactView> {
+    let mut listed: Vec<_> = contacts.filter(|contact| has_place(contact) && matches(contact, filter)).collect();
+    // Names settle ties, so that two starts show one order.
+    listed.sort_by_cached_key(|contact| (std::cmp::Reverse(activity(contact)), person::name(contact), contact.y7_id.clone()));
+    listed
+}
+
+fn has_place(contact: &ContactView) -> bool {
+    match contact.state {
+        ContactState::Accepted | ContactState::PendingOut => true,
+        ContactState::Blocked => contact.log.is_some(),
+        ContactState::PendingIn | ContactState::Rejected => false,
+    }
+}
+
+fn matches(contact: &ContactView, filter: &str) -> bool {
+    let filter = filter.trim().to_lowercase();
+    filter.is_empty() || person::name(contact).to_lowercase().contains(&filter) || contact.y7_id.starts_with(filter.as_str())
+}
+
+fn activity(contact: &ContactView) -> u64 {
+    contact.last.as_ref().map_or(0, |last| last.sent_at)
+}
+
+/// One row of the list.
+pub fn row(contact: &ContactView, drafts: &Drafts, zone: Zone, now_ms: u64) -> ConversationRow {
+    let name = person::name(contact);
+    let draft = drafts.typed(&contact.y7_id).filter(|draft| !text::is_blank(draft));
+    let (last, aside) = last_line(contact, draft);
+    let time = contact.last.as_ref().map(|last| zone.brief(last.sent_at, now_ms)).unwrap_or_default();
+    ConversationRow {
+        id: contact.y7_id.as_str().into(),
+        face: person::face(&contact.name, &contact.y7_id),
+        presence: presence(contact.presence),
+        label: label(&name, contact, &last, &time).into(),
+        name: name.into(),
+        last: last.into(),
+        time: time.into(),
+        unread: i32::try_from(contact.unread).unwrap_or(i32::MAX),
+        tick: if draft.is_some() { Tick::None } else { last_tick(contact.last.as_ref()) },
+        aside,
+        draft: draft.is_some(),
+    }
+}
+
+fn last_line(contact: &ContactView, draft: Option<&str>) -> (String, bool) {
+    match (contact.state, draft, &contact.last) {
+        (ContactState::Blocked, ..) => ("Blocked".into(), true),
+        (ContactState::PendingOut, ..) => ("Waiting for an answer".into(), true),
+        (_, Some(draft), _) => (text::preview(draft), false),
+        (_, None, Some(last)) if last.unopened => ("Cannot be opened yet".into(), true),
+        (_, None, Some(last)) if last.deleted => ("Deleted".into(), true),
+        (_, None, Some(last)) => (text::preview(&last.text), false),
+        (_, None, None) => ("Say hello".into(), true),
+    }
+}
+
+fn last_tick(last: Option<&MessageView>) -> Tick {
+    last.filter(|last| last.mine).map_or(Tick::None, |last| tick(last.status))
+}
+
+fn label(name: &str, contact: &ContactView, last: &str, time: &str) -> String {
+    let mut label = name.to_owned();
+    match contact.presence {
+        Reach::Online => label.push_str(", online"),
+        Reach::Connecting => label.push_str(", connecting"),
+        Reach::Offline => {}
+    }
+    if contact.unread > 0 {
+        label.push_str(&format!(", {} unread", contact.unread));
+    }
+    label.push_str(&format!(". {last}"));
+    if !time.is_empty() {
+        label.push_str(&format!(", {time}"));
+    }
+    label
+}
+
+/// Presence as the window has it.
+pub const fn presence(presence: Reach) -> Presence {
+    match presence {
+        Reach::Online => Presence::Online,
+        Reach::Connecting => Presence::Connecting,
+        Reach::Offline => Presence::Offline,
+    }
+}
+
+/// Who stands `by` places from `from` in the list; from nobody, the first or the last.
+pub fn neighbour<'a>(listed: &[&'a ContactView], from: Option<&str>, by: i32) -> Option<&'a ContactView> {
+    let at = from.and_then(|from| listed.iter().position(|contact| contact.y7_id == from));
+    let to = match at {
+        Some(at) => at.saturating_add_signed(by as isize).min(listed.len().saturating_sub(1)),
+        None if by < 0 => listed.len().saturating_sub(1),
+        None => 0,
+    };
+    listed.get(to).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use y7ke_node::api::Status;
+
+    use super::*;
+    use crate::model::person::tests::contact;
+
+    fn said(text: &str, at_ms: u64, mine: bool) -> MessageView {
+        MessageView {
+            message_id: "aa".repeat(32),
+            log: "bb".repeat(32),
+            author: "y7:x".into(),
+            device_id: "cc".repeat(32),
+            mine,
+            text: text.into(),
+            sent_at: at_ms,
+            hlc: at_ms,
+            reply_to: None,
+            edited_at: None,
+            deleted: false,
+            reactions: Vec::new(),
+            status: Status::Sent,
+            delivered_to: Vec::new(),
+            unopened: false,
+            disputed: false,
+        }
+    }
+
+    fn people() -> Vec<ContactView> {
+        let mut ada = contact("y7:ada", "Ada");
+        ada.last = Some(said("old", 1, true));
+        let mut bob = contact("y7:bob", "Bob");
+        bob.last = Some(said("new\nline", 2, false));
+        bob.unread = 3;
+        bob.presence = Reach::Online;
+        let mut gone = contact("y7:gone", "Gone");
+        gone.state = ContactState::Rejected;
+        vec![ada, bob, contact("y7:cyd", "Cyd"), gone]
+    }
+
+    #[test]
+    fn the_newest_activity_is_first_and_the_rejected_have_no_place() {
+        let people = people();
+        let order: Vec<_> = listed(people.iter(), "").iter().map(|contact| contact.name.clone()).collect();
+        assert_eq!(order, ["Bob", "Ada", "Cyd"]);
+        assert_eq!(listed(people.iter(), " AD ").len(), 1);
+    }
+
+    #[test]
+    fn a_row_says_what_matters_in_one_line() {
+        let people = people();
+        let row = row(&people[1], &Drafts::default(), Zone::Fixed(0), 2);
+        assert_eq!((row.last.as_str(), row.unread, row.tick), ("new line", 3, Tick::None));
+        assert_eq!(row.label, "Bob, online, 3 unread. new line, 00:00");
+    }
+
+    #[test]
+    fn a_draft_stands_before_the_last_message() {
+        let people = people();
+        let mut drafts = Drafts::default();
+        drafts.edit("y7:ada", "half a thought".into(), 0);
+        let row = row(&people[0], &drafts, Zone::Fixed(0), 2);
+        assert_eq!((row.last.as_str(), row.draft, row.tick), ("half a thought", true, Tick::None));
+    }
+
+    #[test]
+    fn g3_stepping_stays_within_the_list() {
+        let people = people();
+        let listed = listed(people.iter(), "");
+        let step = |from, by| neighbour(&listed, from, by).map(|contact| contact.name.as_str());
+        assert_eq!(step(None, 1), Some("Bob"));
+        assert_eq!(step(None, -1), Some("Cyd"));
+        assert_eq!(step(Some("y7:bob"), 1), Some("Ada"));
+        assert_eq!(step(Some("y7:bob"), -1), Some("Bob"));
+        assert_eq!(step(Some("y7:cyd"), 1), Some("Cyd"));
+        assert_eq!(neighbour(&[], None, 1), None);
+    }
+}

@@ -1,0 +1,473 @@
+//! The whole desk: who and what is known, what is open, and what a press does.
+//!
+//! ```text
+//! Input ─▶ handle(input, now) ─▶ [Effect]      Effect::Call comes back as Input::Answered
+//!   Did(Act)            the person pressed or typed
+//!   Told(Notice)        the node tells
+//!   Answered(Asked, …)  the node answers
+//!   Tick                something was due
+//! ```
+//!
+//! Invariants: one question at a time; one open conversation; nothing typed is dropped; a message counts as
+//! read only while its conversation is on the screen, at its end, in an active window.
+
+mod acts;
+mod answers;
+mod notices;
+
+use std::collections::BTreeMap;
+
+use y7ke_node::api::{
+    Answer, ApiError, Command, ContactState, ContactView, Conversation, MessageView, NodeInfo, Notice, RequestState,
+    RequestView, Settings,
+};
+
+use super::add::Form;
+use super::drafts::{Drafts, Outgoing};
+use super::toasts::Toasts;
+use super::{conversations, person};
+use crate::ui::Pane;
+
+/// Panes remembered for stepping back: nobody walks deeper.
+const TRAIL: usize = 8;
+
+/// What reaches the desk.
+#[derive(Debug)]
+pub enum Input {
+    /// The window is there: ask for everything.
+    Began,
+    /// The person did something.
+    Did(Act),
+    /// The node tells.
+    Told(Notice),
+    /// The node answers.
+    Answered(Asked, Result<Answer, ApiError>),
+    /// Something was due; see [`Desk::due`].
+    Tick,
+}
+
+/// What a person can do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// Leaves the first screen, with a name or none.
+    Start(String),
+    /// Goes to a pane.
+    Show(Pane),
+    /// One step back.
+    Back,
+    /// Opens a conversation.
+    Open(String),
+    /// Opens the conversation so many places on in the list.
+    Step(i32),
+    /// Narrows the list.
+    Filter(String),
+    /// Opens the first that is left.
+    FilterAccepted,
+    /// Copies my link.
+    CopyId,
+    /// Copies something and says so.
+    Copy(String, String),
+    /// Types an id.
+    Uri(String),
+    /// Types a greeting.
+    Greeting(String),
+    /// Sends the request.
+    Request,
+    /// Opens the conversation with whoever's id was typed.
+    OpenKnown,
+    /// Answers a request.
+    Accept(String),
+    /// Answers a request with no.
+    Reject(String),
+    /// Takes a request back.
+    Cancel(String),
+    /// Asks whether to block.
+    Block(String),
+    /// Takes a block back.
+    Unblock(String),
+    /// Types a message.
+    Draft(String),
+    /// Sends what is typed.
+    Send,
+    /// Sends a refused message again.
+    Retry(u64),
+    /// Takes a refused message back into the composer.
+    TakeBack(u64),
+    /// The list of messages shows its end, or no longer.
+    AtEnd(bool),
+    /// Jumps to the newest.
+    ToEnd,
+    /// Gives the open person a name.
+    Rename(String),
+    /// Gives me a name.
+    SetName(String),
+    /// `system`, `light`, `dark` by number.
+    SetLook(i32),
+    /// Per cent.
+    SetScale(i32),
+    /// Read receipts.
+    SetReceipts(bool),
+    /// `lan`, `y7net` by number.
+    SetMode(i32),
+    /// Answers the question.
+    Answer(bool),
+    /// Presses a toast away.
+    Dismiss(i32),
+    /// The window became active, or no longer.
+    Active(bool),
+    /// The window closes: write what is unwritten.
+    Leave,
+}
+
+/// Why a command was sent: its answer comes back with this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Who am I.
+    Info,
+    /// All contacts.
+    Contacts,
+    /// All requests.
+    Requests,
+    /// All settings.
+    Settings,
+    /// A change of settings.
+    SetSettings,
+    /// The saved draft for a person.
+    Draft(String),
+    /// A draft was to be saved.
+    SaveDraft,
+    /// A send.
+    Send(u64),
+    /// Read markers.
+    Read(String),
+    /// A request to a person.
+    Request(String),
+    /// An acceptance of a person.
+    Accept(String),
+    /// Something that says `said` when it is done.
+    Simple(&'static str),
+    /// A safety number.
+    Safety(String),
+}
+
+/// What the shell is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Ask the node.
+    Call(Asked, Command),
+    /// Put this on the clipboard.
+    Copy(String),
+    /// Put this into a field of the window.
+    Fill(Field, String),
+    /// Bring the caret to the composer.
+    Caret,
+    /// Do this to the open list of messages.
+    Chat(Chat),
+}
+
+/// Fields whose text the person and the desk both write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The composer.
+    Draft,
+    /// The id to add.
+    Uri,
+    /// The greeting.
+    Greeting,
+    /// My name.
+    Name,
+    /// The open person's nickname.
+    Nickname,
+    /// The list's filter.
+    Filter,
+}
+
+/// What happens to the open list of messages.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Chat {
+    /// Another conversation is opened; at its first unread message if there is one.
+    Open {
+        /// With whom.
+        y7_id: String,
+        /// Messages not read.
+        unread: u64,
+    },
+    /// A message came or changed; `fresh`: the "new" line belongs above it if there is none.
+    Upsert {
+        /// The message.
+        message: Box<MessageView>,
+        /// It was not seen coming.
+        fresh: bool,
+    },
+    /// A send is under way or was refused.
+    Outgoing(Outgoing),
+    /// A send is durable or was taken back.
+    Settled(u64),
+    /// The "new" line has done its work.
+    Seen,
+    /// Hold to the end.
+    ToEnd,
+    /// Read the index again.
+    Resync,
+    /// Draw the rows again: the day or a name changed.
+    Redraw,
+    /// No conversation is open.
+    Close,
+}
+
+/// A question that has to be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Block this person?
+    Block(String),
+}
+
+/// The state.
+#[derive(Debug)]
+pub struct Desk {
+    /// Me, once the node said.
+    pub me: Option<NodeInfo>,
+    /// Settings, once the node said.
+    pub settings: Option<Settings>,
+    /// Everybody, by identity.
+    pub contacts: BTreeMap<String, ContactView>,
+    /// All requests, by id.
+    pub requests: BTreeMap<String, RequestView>,
+    /// The pane that is shown.
+    pub pane: Pane,
+    /// The first screen is still up.
+    pub welcome: bool,
+    /// The open conversation.
+    pub open: Option<String>,
+    /// Drafts and sends.
+    pub drafts: Drafts,
+    /// What the list is narrowed to.
+    pub filter: String,
+    /// The form for adding somebody.
+    pub add: Form,
+    /// Toasts.
+    pub toasts: Toasts,
+    /// The open question.
+    pub question: Option<Question>,
+    /// What is wrong with the disk or the node.
+    pub trouble: String,
+    /// Why the composer did not take what was typed.
+    pub composer_trouble: String,
+    /// Messages that came below what is seen.
+    pub below: u32,
+    /// The open person's safety number.
+    pub safety: String,
+    trail: Vec<Pane>,
+    awaited: Option<String>,
+    has_contacts: bool,
+    has_requests: bool,
+    at_end: bool,
+    active: bool,
+    day: u64,
+}
+
+impl Desk {
+    /// A desk that knows nothing yet; `fresh`: this identity was made just now.
+    pub fn new(fresh: bool) -> Self {
+        Self {
+            me: None,
+            settings: None,
+            contacts: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            pane: Pane::Home,
+            welcome: fresh,
+            open: None,
+            drafts: Drafts::default(),
+            filter: String::new(),
+            add: Form::default(),
+            toasts: Toasts::default(),
+            question: None,
+            trouble: String::new(),
+            composer_trouble: String::new(),
+            below: 0,
+            safety: String::new(),
+            trail: Vec::new(),
+            awaited: None,
+            has_contacts: false,
+            has_requests: false,
+            at_end: true,
+            active: true,
+            day: 0,
+        }
+    }
+
+    /// Takes one input in.
+    pub fn handle(&mut self, input: Input, read_uri: &ReadUri<'_>, now_ms: u64) -> Vec<Effect> {
+        match input {
+            Input::Began => self.ask_for_everything(),
+            Input::Did(act) => self.did(act, read_uri, now_ms),
+            Input::Told(notice) => self.told(notice, now_ms),
+            Input::Answered(asked, answer) => self.answered(asked, answer, now_ms),
+            Input::Tick => self.tick(now_ms),
+        }
+    }
+
+    fn ask_for_everything(&self) -> Vec<Effect> {
+        vec![
+            Effect::Call(Asked::Info, Command::NodeInfo),
+            Effect::Call(Asked::Settings, Command::SettingsGet),
+            Effect::Call(Asked::Contacts, Command::ContactList),
+            Effect::Call(Asked::Requests, Command::RequestList),
+        ]
+    }
+
+    fn tick(&mut self, now_ms: u64) -> Vec<Effect> {
+        self.toasts.expire(now_ms);
+        let mut effects = self.save_drafts(now_ms, false);
+        // Hours, not days: zones differ, and a redraw costs nothing.
+        let hour = now_ms / 3_600_000;
+        if std::mem::replace(&mut self.day, hour) != hour {
+            effects.push(Effect::Chat(Chat::Redraw));
+        }
+        effects
+    }
+
+    /// When the next tick is due, ms since 1970.
+    pub fn due(&self) -> Option<u64> {
+        self.toasts.due().into_iter().chain(self.drafts.due()).min()
+    }
+
+    /// Everything that the first picture needs is known.
+    pub fn ready(&self) -> bool {
+        self.has_contacts && self.has_requests && self.me.is_some() && self.settings.is_some()
+    }
+
+    /// Nobody has a place in the list yet.
+    pub fn alone(&self) -> bool {
+        conversations::listed(self.contacts.values(), "").is_empty()
+    }
+
+    /// The open person.
+    pub fn person(&self) -> Option<&ContactView> {
+        self.contacts.get(self.open.as_deref()?)
+    }
+
+    /// What the open person is called.
+    pub fn person_name(&self) -> String {
+        self.person().map(person::name).unwrap_or_default()
+    }
+
+    /// The people of the list, in its order.
+    pub fn listed(&self) -> Vec<&ContactView> {
+        conversations::listed(self.contacts.values(), &self.filter)
+    }
+
+    /// Unread messages of all.
+    pub fn unread(&self) -> u64 {
+        self.contacts.values().filter(|contact| contact.state == ContactState::Accepted).map(|contact| contact.unread).sum()
+    }
+
+    /// My pending request to the open person.
+    pub fn open_request(&self) -> Option<&RequestView> {
+        let open = self.open.as_deref()?;
+        let waits = |request: &&RequestView| {
+            request.y7_id == open
+                && request.state == RequestState::Pending
+                && request.direction == y7ke_node::api::Direction::Out
+        };
+        self.requests.values().find(waits)
+    }
+
+    /// What is on its way to the open person.
+    pub fn open_outgoing(&self) -> Vec<Outgoing> {
+        self.open.as_deref().map(|open| self.drafts.outgoing(open).cloned().collect()).unwrap_or_default()
+    }
+
+    fn go(&mut self, pane: Pane) {
+        if self.pane == pane {
+            return;
+        }
+        self.trail.push(std::mem::replace(&mut self.pane, pane));
+        if self.trail.len() > TRAIL {
+            self.trail.remove(0);
+        }
+    }
+
+    fn save_drafts(&mut self, now_ms: u64, all: bool) -> Vec<Effect> {
+        let due = self.drafts.take_due(now_ms, all);
+        due.into_iter()
+            .map(|(to, text)| Effect::Call(Asked::SaveDraft, Command::DraftSet { of: Conversation::Person(to), text }))
+            .collect()
+    }
+
+    /// The open conversation is being looked at, down to its end.
+    fn is_reading(&self) -> bool {
+        self.pane == Pane::Chat && self.active && self.at_end
+    }
+
+    /// Tells the node what was read, if there is something and it is being looked at.
+    fn read(&mut self) -> Vec<Effect> {
+        if !self.is_reading() {
+            return Vec::new();
+        }
+        let Some(contact) = self.open.as_deref().and_then(|open| self.contacts.get_mut(open)) else { return Vec::new() };
+        let Some(last) = contact.last.as_ref().filter(|_| contact.unread > 0) else { return Vec::new() };
+        contact.unread = 0;
+        let of = Conversation::Person(contact.y7_id.clone());
+        let command = Command::MessageRead { of, up_to: last.message_id.clone() };
+        vec![Effect::Call(Asked::Read(contact.y7_id.clone()), command)]
+    }
+
+    fn open(&mut self, y7_id: &str, now_ms: u64) -> Vec<Effect> {
+        let Some(contact) = self.contacts.get(y7_id) else { return Vec::new() };
+        let unread = contact.unread;
+        self.trail.clear();
+        self.pane = Pane::Chat;
+        self.awaited = None;
+        if self.open.as_deref() == Some(y7_id) {
+            return [vec![Effect::Caret], self.read()].concat();
+        }
+        let mut effects = self.save_drafts(now_ms, true);
+        self.open = Some(y7_id.to_owned());
+        self.at_end = unread == 0;
+        self.below = 0;
+        self.composer_trouble.clear();
+        self.safety.clear();
+        effects.push(Effect::Chat(Chat::Open { y7_id: y7_id.to_owned(), unread }));
+        effects.extend(self.open_outgoing().into_iter().map(|out| Effect::Chat(Chat::Outgoing(out))));
+        effects.extend(self.show_draft(y7_id));
+        effects.push(Effect::Caret);
+        effects
+    }
+
+    fn show_draft(&self, y7_id: &str) -> Vec<Effect> {
+        let typed = self.drafts.typed(y7_id);
+        let mut effects = vec![Effect::Fill(Field::Draft, typed.unwrap_or_default().to_owned())];
+        if typed.is_none() {
+            let of = Conversation::Person(y7_id.to_owned());
+            effects.push(Effect::Call(Asked::Draft(y7_id.to_owned()), Command::DraftGet { of }));
+        }
+        effects
+    }
+
+    /// Opens whoever was just asked or accepted, once the node tells of them.
+    fn open_awaited(&mut self, now_ms: u64) -> Vec<Effect> {
+        let there = |contact: &&ContactView| matches!(contact.state, ContactState::Accepted | ContactState::PendingOut);
+        match self.awaited.as_deref().and_then(|awaited| self.contacts.get(awaited)).filter(there) {
+            Some(contact) => {
+                let y7_id = contact.y7_id.clone();
+                self.open(&y7_id, now_ms)
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn close_chat(&mut self, now_ms: u64) -> Vec<Effect> {
+        let mut effects = self.save_drafts(now_ms, true);
+        if self.open.take().is_some() {
+            effects.push(Effect::Chat(Chat::Close));
+        }
+        effects
+    }
+}
+
+/// Parses a link to an identity, or says in words what is wrong with it.
+pub type ReadUri<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What an answer of the node changes.
+
+use y7ke_node::api::{Answer, ApiError, Command, Conversation};
+
+use super::{Asked, Chat, Desk, Effect, Field};
+use crate::model::text;
+
+impl Desk {
+    pub(super) fn answered(&mut self, asked: Asked, answer: Result<Answer, ApiError>, now_ms: u64) -> Vec<Effect> {
+        match answer {
+            Ok(answer) => self.answered_well(asked, answer, now_ms),
+            Err(fault) => self.refused(asked, fault, now_ms),
+        }
+    }
+
+    fn answered_well(&mut self, asked: Asked, answer: Answer, now_ms: u64) -> Vec<Effect> {
+        match (asked, answer) {
+            (Asked::Send(ticket), _) => self.sent(ticket),
+            (Asked::Request(y7_id), _) => self.requested(y7_id, now_ms),
+            (Asked::Accept(y7_id), _) => {
+                self.awaited = Some(y7_id);
+                self.open_awaited(now_ms)
+            }
+            (Asked::Simple(said), _) => {
+                self.toasts.say(said, false, now_ms);
+                Vec::new()
+            }
+            (Asked::Draft(of), Answer::Draft { text }) => self.draft_read(&of, text),
+            (Asked::Safety(of), Answer::SafetyNumber { digits }) => {
+                if self.open.as_deref() == Some(&of) {
+                    self.safety = text::safety_groups(&digits);
+                }
+                Vec::new()
+            }
+            (_, answer) => self.listed_anew(answer),
+        }
+    }
+
+    /// The answers that carry a whole list: at the start, and after notices were missed.
+    fn listed_anew(&mut self, answer: Answer) -> Vec<Effect> {
+        match answer {
+            Answer::NodeInfo(info) => {
+                self.me = Some(info);
+            }
+            Answer::Settings(settings) => {
+                self.welcome &= settings.name.is_empty();
+                self.settings = Some(settings);
+            }
+            Answer::Contacts(contacts) => {
+                self.contacts = contacts.into_iter().map(|contact| (contact.y7_id.clone(), contact)).collect();
+                self.has_contacts = true;
+            }
+            Answer::Requests(requests) => {
+                self.requests = requests.into_iter().map(|request| (request.request_id.clone(), request)).collect();
+                self.has_requests = true;
+            }
+            _ => return Vec::new(),
+        }
+        self.read()
+    }
+
+    fn sent(&mut self, ticket: u64) -> Vec<Effect> {
+        let again = self.drafts.sent(ticket);
+        let save = again.map(|to| {
+            let text = self.drafts.kept(&to);
+            Effect::Call(Asked::SaveDraft, Command::DraftSet { of: Conversation::Person(to), text })
+        });
+        std::iter::once(Effect::Chat(Chat::Settled(ticket))).chain(save).collect()
+    }
+
+    fn requested(&mut self, y7_id: String, now_ms: u64) -> Vec<Effect> {
+        let mut effects = self.clear_form();
+        self.toasts.say("Request kept. It goes out as soon as they can be reached.", false, now_ms);
+        self.awaited = Some(y7_id);
+        effects.extend(self.open_awaited(now_ms));
+        effects
+    }
+
+    fn draft_read(&mut self, of: &str, text: String) -> Vec<Effect> {
+        let unknown = self.drafts.typed(of).is_none();
+        self.drafts.restore(of, text.clone());
+        if unknown && self.open.as_deref() == Some(of) { vec![Effect::Fill(Field::Draft, text)] } else { Vec::new() }
+    }
+
+    fn refused(&mut self, asked: Asked, fault: ApiError, now_ms: u64) -> Vec<Effect> {
+        match asked {
+            Asked::Send(ticket) => {
+                let failed = self.drafts.failed(ticket, fault.message, now_ms).cloned();
+                let here = failed.filter(|out| self.open.as_deref() == Some(&out.to));
+                here.map(|out| Effect::Chat(Chat::Outgoing(out))).into_iter().collect()
+            }
+            Asked::Request(_) => {
+                self.add.busy = false;
+                self.add.refused = fault.message;
+                Vec::new()
+            }
+            Asked::Info | Asked::Contacts | Asked::Requests | Asked::Settings => {
+                self.trouble = fault.message;
+                Vec::new()
+            }
+            Asked::SetSettings => {
+                self.toasts.say(fault.message, true, now_ms);
+                vec![Effect::Call(Asked::Settings, Command::SettingsGet)]
+            }
+            Asked::SaveDraft | Asked::Draft(_) => {
+                self.composer_trouble = format!("This draft is not saved yet: {}", fault.message);
+                Vec::new()
+            }
+            // The count comes back with the next notice; nothing was promised to the person.
+            Asked::Read(_) => Vec::new(),
+            Asked::Safety(_) => {
+                self.safety.clear();
+                Vec::new()
+            }
+            Asked::Accept(_) | Asked::Simple(_) => {
+                self.toasts.say(fault.message, true, now_ms);
+                Vec::new()
+            }
+        }
+    }
+}

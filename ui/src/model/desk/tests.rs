@@ -1,0 +1,329 @@
+//! The desk, without a window: inputs in, effects out.
+
+use y7ke_node::api::{
+    Answer, ApiError, Command, ContactState, ContactView, Direction, ErrorKind, MessageView, Mode, NodeInfo, Notice,
+    RequestState, RequestView, Settings, SettingsPatch, Status, VaultKind,
+};
+
+use super::*;
+use crate::model::add::Verdict;
+use crate::model::person::tests::contact;
+
+const ADA: &str = "y7:4uQeVj5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM1";
+const BOB: &str = "y7:7gRaCe5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM2";
+
+fn read(text: &str) -> Result<String, String> {
+    Ok(text.split('?').next().unwrap_or(text).to_owned())
+}
+
+fn did(desk: &mut Desk, act: Act) -> Vec<Effect> {
+    desk.handle(Input::Did(act), &read, 1_000)
+}
+
+fn told(desk: &mut Desk, notice: Notice) -> Vec<Effect> {
+    desk.handle(Input::Told(notice), &read, 1_000)
+}
+
+fn answer(desk: &mut Desk, asked: Asked, answer: Result<Answer, ApiError>) -> Vec<Effect> {
+    desk.handle(Input::Answered(asked, answer), &read, 1_000)
+}
+
+fn settings() -> Settings {
+    Settings {
+        mode: Mode::Lan,
+        name: "Me".into(),
+        receipts: true,
+        typing: true,
+        notifications: true,
+        theme: "system".into(),
+        scale: 100,
+    }
+}
+
+fn info() -> NodeInfo {
+    NodeInfo {
+        version: "0".into(),
+        y7_id: "y7:me".into(),
+        uri: "y7:me?via=x".into(),
+        device_id: "aa".repeat(32),
+        peer_id: "12D3".into(),
+        listen: Vec::new(),
+        mode: Mode::Lan,
+        vault: VaultKind::File,
+        name: "Me".into(),
+    }
+}
+
+fn desk(contacts: Vec<ContactView>) -> Desk {
+    let mut desk = Desk::new(false);
+    assert_eq!(desk.handle(Input::Began, &read, 0).len(), 4);
+    answer(&mut desk, Asked::Info, Ok(Answer::NodeInfo(info())));
+    answer(&mut desk, Asked::Settings, Ok(Answer::Settings(settings())));
+    answer(&mut desk, Asked::Contacts, Ok(Answer::Contacts(contacts)));
+    assert!(!desk.ready());
+    answer(&mut desk, Asked::Requests, Ok(Answer::Requests(Vec::new())));
+    assert!(desk.ready());
+    desk
+}
+
+fn ada() -> ContactView {
+    contact(ADA, "Ada")
+}
+
+fn bob() -> ContactView {
+    ContactView { log: Some("bb".repeat(32)), ..contact(BOB, "Bob") }
+}
+
+fn message(from: &ContactView, mine: bool, n: u64) -> MessageView {
+    MessageView {
+        message_id: format!("{n:064x}"),
+        log: from.log.clone().unwrap_or_default(),
+        author: if mine { "y7:me".into() } else { from.y7_id.clone() },
+        device_id: "02".repeat(32),
+        mine,
+        text: format!("message {n}"),
+        sent_at: n,
+        hlc: n,
+        reply_to: None,
+        edited_at: None,
+        deleted: false,
+        reactions: Vec::new(),
+        status: Status::Delivered,
+        delivered_to: Vec::new(),
+        unopened: false,
+        disputed: false,
+    }
+}
+
+fn calls(effects: &[Effect]) -> Vec<&Command> {
+    effects.iter().filter_map(|effect| if let Effect::Call(_, command) = effect { Some(command) } else { None }).collect()
+}
+
+fn refusal() -> ApiError {
+    ApiError::new(ErrorKind::Storage, "the disk is full")
+}
+
+#[test]
+fn a1_the_first_screen_goes_with_or_without_a_name() {
+    let mut fresh = Desk::new(true);
+    assert!(fresh.welcome);
+    assert!(did(&mut fresh, Act::Start("  ".into())).is_empty());
+    assert!(!fresh.welcome);
+    let mut fresh = Desk::new(true);
+    let effects = did(&mut fresh, Act::Start(" Ada\u{202E} ".into()));
+    let named = SettingsPatch { name: Some("Ada".into()), ..SettingsPatch::default() };
+    assert_eq!(calls(&effects), [&Command::SettingsSet(named)]);
+}
+
+#[test]
+fn opening_shows_the_draft_and_reads_it_once() {
+    let mut desk = desk(vec![ada(), bob()]);
+    let effects = did(&mut desk, Act::Open(ADA.into()));
+    let of = Conversation::Person(ADA.into());
+    assert_eq!(calls(&effects), [&Command::DraftGet { of: of.clone() }]);
+    let effects = answer(&mut desk, Asked::Draft(ADA.into()), Ok(Answer::Draft { text: "kept".into() }));
+    assert_eq!(effects, [Effect::Fill(Field::Draft, "kept".into())]);
+    did(&mut desk, Act::Open(BOB.into()));
+    let effects = did(&mut desk, Act::Open(ADA.into()));
+    assert!(effects.contains(&Effect::Fill(Field::Draft, "kept".into())));
+    assert!(!calls(&effects).contains(&&Command::DraftGet { of }));
+}
+
+#[test]
+fn c1_switching_saves_what_is_typed_at_once() {
+    let mut desk = desk(vec![ada(), bob()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::Draft("half a thou".into()));
+    let effects = did(&mut desk, Act::Open(BOB.into()));
+    let saved = Command::DraftSet { of: Conversation::Person(ADA.into()), text: "half a thou".into() };
+    assert!(calls(&effects).contains(&&saved));
+    assert!(effects.contains(&Effect::Fill(Field::Draft, String::new())));
+}
+
+#[test]
+fn c1_a_pause_in_typing_saves_too() {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::Draft("hm".into()));
+    assert_eq!(desk.due(), Some(1_400));
+    assert!(calls(&desk.handle(Input::Tick, &read, 1_300)).is_empty());
+    assert_eq!(calls(&desk.handle(Input::Tick, &read, 1_400)).len(), 1);
+}
+
+#[test]
+fn sending_empties_the_composer_and_a_refusal_keeps_the_words() {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::Draft("hello \n".into()));
+    let effects = did(&mut desk, Act::Send);
+    assert!(effects.contains(&Effect::Fill(Field::Draft, String::new())));
+    let to = Conversation::Person(ADA.into());
+    assert_eq!(calls(&effects), [&Command::MessageSend { to, text: "hello".into(), reply_to: None }]);
+    let effects = answer(&mut desk, Asked::Send(1), Err(refusal()));
+    let Some(Effect::Chat(Chat::Outgoing(out))) = effects.first() else { panic!("the bubble is told: {effects:?}") };
+    assert_eq!((out.text.as_str(), out.failed.as_deref()), ("hello", Some("the disk is full")));
+    assert_eq!(calls(&did(&mut desk, Act::Retry(1))).len(), 1);
+    answer(&mut desk, Asked::Send(1), Err(refusal()));
+    let effects = did(&mut desk, Act::TakeBack(1));
+    assert!(effects.contains(&Effect::Fill(Field::Draft, "hello".into())));
+}
+
+#[test]
+fn blank_is_not_sent_and_too_long_says_so_and_stays() {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::Draft(" \n\u{200F} ".into()));
+    assert!(did(&mut desk, Act::Send).is_empty());
+    did(&mut desk, Act::Draft("x".repeat(65_537)));
+    assert!(did(&mut desk, Act::Send).is_empty());
+    assert!(desk.composer_trouble.contains("1 bytes too long"));
+    assert_eq!(desk.drafts.typed(ADA).map(str::len), Some(65_537));
+}
+
+#[test]
+fn a_message_is_read_only_while_it_is_looked_at() {
+    let mut desk = desk(vec![ada(), bob()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    let receive = |desk: &mut Desk, n| told(desk, Notice::MessageReceived { message: message(&ada(), false, n) });
+    assert!(matches!(calls(&receive(&mut desk, 1))[..], [Command::MessageRead { .. }]));
+    did(&mut desk, Act::Active(false));
+    assert!(calls(&receive(&mut desk, 2)).is_empty());
+    assert_eq!(desk.unread(), 1);
+    assert_eq!(calls(&did(&mut desk, Act::Active(true))).len(), 1);
+    did(&mut desk, Act::AtEnd(false));
+    assert!(calls(&receive(&mut desk, 3)).is_empty());
+    assert_eq!((desk.below, desk.unread()), (1, 1));
+    let effects = did(&mut desk, Act::ToEnd);
+    assert!(effects.contains(&Effect::Chat(Chat::ToEnd)));
+    assert_eq!((desk.below, desk.unread()), (0, 0));
+    did(&mut desk, Act::Show(Pane::Settings));
+    assert!(calls(&receive(&mut desk, 4)).is_empty());
+    assert_eq!(calls(&did(&mut desk, Act::Back)).len(), 1);
+}
+
+#[test]
+fn what_comes_unseen_gets_the_new_line() {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    let fresh = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Chat(Chat::Upsert { fresh: true, .. })));
+    assert!(!fresh(&told(&mut desk, Notice::MessageReceived { message: message(&ada(), false, 1) })));
+    did(&mut desk, Act::AtEnd(false));
+    assert!(fresh(&told(&mut desk, Notice::MessageReceived { message: message(&ada(), false, 2) })));
+}
+
+#[test]
+fn an_older_message_does_not_become_the_last_line() {
+    let mut desk = desk(vec![ada()]);
+    told(&mut desk, Notice::MessageReceived { message: message(&ada(), false, 5) });
+    told(&mut desk, Notice::MessageReceived { message: message(&ada(), false, 3) });
+    assert_eq!(desk.contacts[ADA].last.as_ref().map(|last| last.text.as_str()), Some("message 5"));
+    assert_eq!(desk.unread(), 2);
+}
+
+#[test]
+fn b1_a_request_is_sent_once_and_opens_the_person_when_known() {
+    let mut desk = desk(Vec::new());
+    did(&mut desk, Act::Show(Pane::Add));
+    did(&mut desk, Act::Uri(crate::model::text::groups(ADA)));
+    did(&mut desk, Act::Greeting(" hi ".into()));
+    let effects = did(&mut desk, Act::Request);
+    assert_eq!(calls(&effects), [&Command::ContactRequest { uri: ADA.into(), greeting: "hi".into() }]);
+    assert!(did(&mut desk, Act::Request).is_empty());
+    answer(&mut desk, Asked::Request(ADA.into()), Ok(Answer::Requested { request_id: "r".into() }));
+    assert_eq!((desk.pane, desk.add.uri.as_str()), (Pane::Add, ""));
+    let asked = ContactView { state: ContactState::PendingOut, ..ada() };
+    told(&mut desk, Notice::ContactChanged { contact: asked });
+    assert_eq!((desk.pane, desk.open.as_deref()), (Pane::Chat, Some(ADA)));
+}
+
+#[test]
+fn a_refused_request_keeps_the_form_and_says_why() {
+    let mut desk = desk(Vec::new());
+    did(&mut desk, Act::Uri(ADA.into()));
+    did(&mut desk, Act::Request);
+    answer(&mut desk, Asked::Request(ADA.into()), Err(refusal()));
+    assert_eq!((desk.add.refused.as_str(), desk.add.uri.as_str(), desk.add.busy), ("the disk is full", ADA, false));
+    assert!(matches!(desk.add.verdict, Verdict::Ready(_)));
+}
+
+#[test]
+fn b3_accepting_opens_the_conversation() {
+    let mut desk = desk(Vec::new());
+    let request = RequestView {
+        request_id: "r".into(),
+        direction: Direction::In,
+        y7_id: ADA.into(),
+        name: "Ada".into(),
+        greeting: "hi".into(),
+        created: 0,
+        expires: 9,
+        state: RequestState::Pending,
+    };
+    told(&mut desk, Notice::RequestReceived { request });
+    assert_eq!(desk.toasts.shown()[0].text, "Ada asks to talk to you");
+    did(&mut desk, Act::Show(Pane::Requests));
+    assert_eq!(calls(&did(&mut desk, Act::Accept("r".into()))).len(), 1);
+    told(&mut desk, Notice::ContactChanged { contact: ada() });
+    assert_eq!(desk.open, None);
+    answer(&mut desk, Asked::Accept(ADA.into()), Ok(Answer::Done {}));
+    assert_eq!(desk.open.as_deref(), Some(ADA));
+}
+
+#[test]
+fn blocking_asks_once_and_cancel_does_nothing() {
+    let mut desk = desk(vec![ada()]);
+    assert!(did(&mut desk, Act::Block(ADA.into())).is_empty());
+    assert!(did(&mut desk, Act::Answer(false)).is_empty());
+    assert!(did(&mut desk, Act::Answer(true)).is_empty());
+    did(&mut desk, Act::Block(ADA.into()));
+    assert!(did(&mut desk, Act::Back).is_empty() && desk.question.is_none());
+    did(&mut desk, Act::Block(ADA.into()));
+    assert_eq!(calls(&did(&mut desk, Act::Answer(true))), [&Command::ContactBlock { y7_id: ADA.into() }]);
+}
+
+#[test]
+fn g3_escape_goes_back_one_step_at_a_time() {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::Show(Pane::Settings));
+    did(&mut desk, Act::Show(Pane::About));
+    did(&mut desk, Act::Filter("a".into()));
+    assert_eq!(did(&mut desk, Act::Back), [Effect::Fill(Field::Filter, String::new())]);
+    let mut panes = Vec::new();
+    for _ in 0..4 {
+        did(&mut desk, Act::Back);
+        panes.push(desk.pane);
+    }
+    assert_eq!(panes, [Pane::Settings, Pane::Chat, Pane::Home, Pane::Home]);
+    assert_eq!(desk.open, None);
+}
+
+#[test]
+fn a_resync_asks_for_everything_and_hides_nothing() {
+    let mut desk = desk(vec![ada()]);
+    let effects = told(&mut desk, Notice::Resync);
+    assert_eq!(calls(&effects).len(), 4);
+    assert!(desk.ready() && effects.contains(&Effect::Chat(Chat::Resync)));
+}
+
+#[test]
+fn trouble_with_the_disk_stays_until_it_is_mended() {
+    let mut desk = desk(vec![ada()]);
+    told(&mut desk, Notice::Storage { error: "the disk is full".into() });
+    assert_eq!(desk.trouble, "the disk is full");
+    told(&mut desk, Notice::Storage { error: String::new() });
+    assert_eq!(desk.trouble, "");
+}
+
+#[test]
+fn settings_show_at_once_and_a_refusal_reads_them_back() {
+    let mut desk = desk(Vec::new());
+    did(&mut desk, Act::SetScale(400));
+    did(&mut desk, Act::SetLook(2));
+    did(&mut desk, Act::SetMode(1));
+    let settings = desk.settings.clone().unwrap_or_else(settings);
+    assert_eq!((settings.scale, settings.theme.as_str(), settings.mode), (150, "dark", Mode::Y7net));
+    let effects = answer(&mut desk, Asked::SetSettings, Err(refusal()));
+    assert_eq!(calls(&effects), [&Command::SettingsGet]);
+    assert!(desk.toasts.shown()[0].bad);
+}

@@ -1,0 +1,662 @@
+//! The rows of one conversation, made on demand.
+//!
+//! ```text
+//! keys  k0 k1 k2 … kn        every message's place, (hlc, device) ascending; at most SHOWN, the newest
+//! cache      ▒▒▒    ▒▒       messages read in pages of PAGE, KEPT of them, least used go first
+//! rows  r0 r1 r2 … rn o1 o2  one row a message, then what is on its way to the disk
+//! ```
+//!
+//! * A row carries what stands above it (day, "new"), so that rows and messages have one index.
+//! * Whatever changes tells exactly which rows ([`Change`]); the list is never reset.
+//! * A row depends on its two neighbours (grouping, ticks), so they change with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use y7ke_node::api::{ApiError, Conversation, MessageView, Status};
+
+use super::drafts::Outgoing;
+use super::text;
+use super::time::Zone;
+use crate::port::{Key, Source};
+use crate::ui::{MessageRow, Tick};
+
+/// Rows of one list at most: its positions are 32-bit floats, exact to about 100,000 rows.
+pub const SHOWN: usize = 100_000;
+
+/// Messages read at a time: two screens.
+const PAGE: usize = 64;
+
+/// Messages kept opened: some thirty screens.
+const KEPT: usize = 2_048;
+
+/// Messages of one author within this group together.
+const GROUP_MS: u64 = 5 * 60_000;
+
+/// What happened to the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A row came in here.
+    Added(usize),
+    /// This row looks different.
+    Changed(usize),
+    /// The row here is gone.
+    Removed(usize),
+}
+
+/// What rows are drawn with besides their messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The person's clock.
+    pub zone: Zone,
+    /// Now, ms since 1970.
+    pub now_ms: u64,
+    /// What the other person is called.
+    pub name: &'a str,
+}
+
+/// One open conversation.
+#[derive(Debug)]
+pub struct Timeline {
+    of: Conversation,
+    keys: Vec<Key>,
+    older: bool,
+    cache: Cache,
+    /// Given to a session, by notices: snapshots do not know it.
+    sent: BTreeSet<Key>,
+    outgoing: Vec<Outgoing>,
+    /// The "new" line stands above this one.
+    fresh: Option<Key>,
+    trouble: Option<String>,
+}
+
+impl Timeline {
+    /// Opens `of` at its index; texts are read later.
+    pub fn open(of: Conversation, source: &(impl Source + ?Sized)) -> Self {
+        let mut timeline = Self {
+            of,
+            keys: Vec::new(),
+            older: false,
+            cache: Cache::default(),
+            sent: BTreeSet::new(),
+            outgoing: Vec::new(),
+            fresh: None,
+            trouble: None,
+        };
+        timeline.read_index(source);
+        timeline
+    }
+
+    fn read_index(&mut self, source: &(impl Source + ?Sized)) {
+        match source.index(&self.of) {
+            Ok(keys) => {
+                self.older = keys.len() > SHOWN;
+                self.keys = keys[keys.len().saturating_sub(SHOWN)..].to_vec();
+                self.trouble = None;
+            }
+            Err(fault) => self.trouble = Some(fault.message),
+        }
+    }
+
+    /// Rows there are.
+    pub fn len(&self) -> usize {
+        self.keys.len() + self.outgoing.len()
+    }
+
+    /// No rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// There are messages older than the first row.
+    pub fn older(&self) -> bool {
+        self.older
+    }
+
+    /// Why the index could not be read.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Puts the "new" line above `key`; its row.
+    pub fn set_fresh(&mut self, key: Option<Key>) -> Option<usize> {
+        self.fresh = key.filter(|key| self.keys.binary_search(key).is_ok());
+        self.fresh.and_then(|key| self.keys.binary_search(&key).ok())
+    }
+
+    /// Takes the "new" line away.
+    pub fn clear_fresh(&mut self) -> Vec<Change> {
+        let Some(key) = self.fresh.take() else { return Vec::new() };
+        self.keys.binary_search(&key).map(|at| self.around(at)).unwrap_or_default()
+    }
+
+    /// Whether there is a "new" line.
+    pub fn has_fresh(&self) -> bool {
+        self.fresh.is_some()
+    }
+
+    /// A message came, or changed. `Some` ticket: one of `outgoing` became durable as this one.
+    pub fn upsert(&mut self, message: &MessageView) -> Vec<Change> {
+        let Some(key) = Key::of(message) else { return Vec::new() };
+        if message.status == Status::Sent {
+            self.sent.insert(key);
+        }
+        self.cache.put(key, message.clone());
+        match self.keys.binary_search(&key) {
+            Ok(at) => self.around(at),
+            Err(at) if at == 0 && self.older => Vec::new(),
+            Err(at) => self.insert(at, key, message),
+        }
+    }
+
+    fn insert(&mut self, at: usize, key: Key, message: &MessageView) -> Vec<Change> {
+        let mut changes = self.settle_by_text(message);
+        self.keys.insert(at, key);
+        changes.push(Change::Added(at));
+        changes.extend(self.around(at).into_iter().filter(|change| *change != Change::Changed(at)));
+        if self.keys.len() > SHOWN {
+            self.keys.remove(0);
+            self.older = true;
+            changes.push(Change::Removed(0));
+        }
+        changes
+    }
+
+    /// A message of mine may be told before its send is answered: its bubble is not to stand there twice.
+    fn settle_by_text(&mut self, message: &MessageView) -> Vec<Change> {
+        let waiting = |out: &Outgoing| out.failed.is_none() && out.text == message.text;
+        match self.outgoing.iter().position(waiting).filter(|_| message.mine) {
+            Some(at) => self.remove_outgoing(at),
+            None => Vec::new(),
+        }
+    }
+
+    fn remove_outgoing(&mut self, at: usize) -> Vec<Change> {
+        self.outgoing.remove(at);
+        let row = self.keys.len() + at;
+        let before = row.checked_sub(1).map(Change::Changed);
+        std::iter::once(Change::Removed(row)).chain(before).collect()
+    }
+
+    /// A message is on its way to the disk, or was refused by it.
+    pub fn put_outgoing(&mut self, out: &Outgoing) -> Vec<Change> {
+        match self.outgoing.iter_mut().find(|known| known.ticket == out.ticket) {
+            Some(known) => {
+                known.clone_from(out);
+                (self.keys.len()..self.len()).map(Change::Changed).collect()
+            }
+            None => {
+                self.outgoing.push(out.clone());
+                let row = self.len() - 1;
+                let before = row.checked_sub(1).map(Change::Changed);
+                std::iter::once(Change::Added(row)).chain(before).collect()
+            }
+        }
+    }
+
+    /// It is durable, or was taken back.
+    pub fn drop_outgoing(&mut self, ticket: u64) -> Vec<Change> {
+        match self.outgoing.iter().position(|out| out.ticket == ticket) {
+            Some(at) => self.remove_outgoing(at),
+            None => Vec::new(),
+        }
+    }
+
+    /// Reads the index again after notices were missed: exact changes for what came and went.
+    pub fn resync(&mut self, source: &(impl Source + ?Sized)) -> Vec<Change> {
+        let before = std::mem::take(&mut self.keys);
+        self.keys.clone_from(&before);
+        self.cache = Cache::default();
+        self.read_index(source);
+        let mut changes = differences(&before, &self.keys);
+        changes.extend((0..self.len()).map(Change::Changed));
+        changes
+    }
+
+    fn around(&self, at: usize) -> Vec<Change> {
+        let end = (at + 2).min(self.len());
+        (at.saturating_sub(1)..end).map(Change::Changed).collect()
+    }
+
+    /// The message behind a row, with its text as it was written.
+    pub fn message(&mut self, index: usize, source: &(impl Source + ?Sized)) -> Option<MessageView> {
+        let key = *self.keys.get(index)?;
+        self.load(index, source).ok()?;
+        self.cache.get(&key)?.clone()
+    }
+
+    /// The text behind a row's id, as it was written.
+    pub fn text_of(&mut self, id: &str, source: &(impl Source + ?Sized)) -> Option<String> {
+        if let Some(out) = self.outgoing.iter().find(|out| ticket_id(out.ticket) == id) {
+            return Some(out.text.clone());
+        }
+        let at = self.keys.iter().rposition(|key| key.message_id() == id)?;
+        self.message(at, source).map(|message| text::plain(&message.text))
+    }
+
+    /// The row at `index`.
+    pub fn row(&mut self, index: usize, source: &(impl Source + ?Sized), with: Setting<'_>) -> Option<MessageRow> {
+        if index >= self.len() {
+            return None;
+        }
+        let before = index.checked_sub(1).and_then(|before| self.facts(before, source));
+        let after = self.facts(index + 1, source);
+        let Some(this) = self.facts(index, source) else { return Some(self.unreadable(index)) };
+        Some(draw(&this, before.as_ref(), after.as_ref(), with))
+    }
+
+    fn facts(&mut self, index: usize, source: &(impl Source + ?Sized)) -> Option<Facts> {
+        if let Some(out) = index.checked_sub(self.keys.len()) {
+            return self.outgoing.get(out).map(Facts::of_outgoing);
+        }
+        let key = self.keys[index];
+        let message = self.message(index, source)?;
+        let sent = self.sent.contains(&key);
+        Some(Facts::of_message(&message, sent, self.fresh == Some(key)))
+    }
+
+    fn unreadable(&self, index: usize) -> MessageRow {
+        let words = self.trouble.clone().unwrap_or_else(|| "This message is gone from this device.".into());
+        MessageRow {
+            id: self.keys.get(index).map(Key::message_id).unwrap_or_default().into(),
+            text: words.clone().into(),
+            label: words.into(),
+            aside: true,
+            first: true,
+            last: true,
+            ..MessageRow::default()
+        }
+    }
+
+    /// Reads the page around `index` unless its message is open already.
+    fn load(&mut self, index: usize, source: &(impl Source + ?Sized)) -> Result<(), ApiError> {
+        if self.cache.touch(&self.keys[index]) {
+            return Ok(());
+        }
+        let from = index.saturating_sub(PAGE / 2);
+        let to = (from + PAGE).min(self.keys.len());
+        let wanted: Vec<Key> = self.keys[from..to].iter().filter(|key| !self.cache.has(key)).copied().collect();
+        let read = source.messages(&wanted).inspect_err(|fault| self.trouble = Some(fault.message.clone()))?;
+        self.trouble = None;
+        wanted.iter().for_each(|key| self.cache.put_gone(*key));
+        for message in read {
+            if let Some(key) = Key::of(&message) {
+                self.cache.put(key, message);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A row's id while its message has none.
+pub fn ticket_id(ticket: u64) -> String {
+    format!("outgoing-{ticket}")
+}
+
+/// The send behind a row's id.
+pub fn ticket_of(id: &str) -> Option<u64> {
+    id.strip_prefix("outgoing-")?.parse().ok()
+}
+
+/// Removals from the end, then additions from the start: each index is right when its turn comes.
+fn differences(before: &[Key], after: &[Key]) -> Vec<Change> {
+    let gone = before.iter().enumerate().rev().filter(|(_, key)| after.binary_search(key).is_err());
+    let come = after.iter().enumerate().filter(|(_, key)| before.binary_search(key).is_err());
+    gone.map(|(at, _)| Change::Removed(at)).chain(come.map(|(at, _)| Change::Added(at))).collect()
+}
+
+/// What a row needs to know of a message.
+struct Facts {
+    id: String,
+    text: String,
+    mine: bool,
+    author: String,
+    at_ms: u64,
+    tick: Tick,
+    holders: usize,
+    aside: bool,
+    fresh: bool,
+    trouble: String,
+}
+
+impl Facts {
+    fn of_message(message: &MessageView, sent: bool, fresh: bool) -> Self {
+        let (text, aside) = words(message);
+        let status = if sent { message.status.max(Status::Sent) } else { message.status };
+        Self {
+            id: message.message_id.clone(),
+            text,
+            mine: message.mine,
+            author: message.author.clone(),
+            at_ms: message.sent_at,
+            tick: if message.mine { tick(status) } else { Tick::None },
+            holders: message.delivered_to.len(),
+            aside,
+            fresh,
+            trouble: String::new(),
+        }
+    }
+
+    fn of_outgoing(out: &Outgoing) -> Self {
+        Self {
+            id: ticket_id(out.ticket),
+            text: text::shown(&out.text),
+            mine: true,
+            author: String::new(),
+            at_ms: out.at_ms,
+            tick: if out.failed.is_some() { Tick::Failed } else { Tick::Queued },
+            holders: 0,
+            aside: false,
+            fresh: false,
+            trouble: out.failed.as_ref().map(|why| format!("Not sent: {why}")).unwrap_or_default(),
+        }
+    }
+}
+
+fn words(message: &MessageView) -> (String, bool) {
+    match message {
+        MessageView { deleted: true, .. } => ("This message was deleted.".into(), true),
+        MessageView { unopened: true, .. } => ("This message cannot be opened yet: its key has not come.".into(), true),
+        MessageView { disputed: true, text, .. } => {
+            (format!("{}\n(Two versions of this message exist.)", text::shown(text)), false)
+        }
+        MessageView { text, .. } => (text::shown(text), false),
+    }
+}
+
+/// The tick of a message of mine.
+pub fn tick(status: Status) -> Tick {
+    match status {
+        Status::Queued => Tick::Queued,
+        Status::Sent => Tick::Sent,
+        Status::Delivered => Tick::Delivered,
+        Status::Read => Tick::Read,
+    }
+}
+
+fn tick_words(facts: &Facts, name: &str) -> String {
+    match (facts.tick, facts.holders) {
+        (Tick::Queued, _) => format!("Waiting for {name} to come online"),
+        (Tick::Sent, _) => format!("Sent, not yet on a device of {name}"),
+        (Tick::Delivered, ..=1) => format!("On {name}'s device"),
+        (Tick::Delivered, devices) => format!("On {devices} devices"),
+        (Tick::Read, _) => format!("Read by {name}"),
+        (Tick::Failed, _) => "Not sent".into(),
+        _ => String::new(),
+    }
+}
+
+fn draw(this: &Facts, before: Option<&Facts>, after: Option<&Facts>, with: Setting<'_>) -> MessageRow {
+    let first = !before.is_some_and(|before| together(before, this, with.zone));
+    let last = !after.is_some_and(|after| together(this, after, with.zone));
+    let new_day = before.is_none_or(|before| with.zone.day(before.at_ms) != with.zone.day(this.at_ms));
+    let timed = last || after.is_some_and(|after| after.tick != this.tick) || !this.trouble.is_empty();
+    let tick_words = tick_words(this, with.name);
+    MessageRow {
+        id: this.id.as_str().into(),
+        text: this.text.as_str().into(),
+        mine: this.mine,
+        time: if timed { with.zone.clock(this.at_ms).into() } else { "".into() },
+        full_time: with.zone.full(this.at_ms).into(),
+        day: if new_day { with.zone.separator(this.at_ms, with.now_ms).into() } else { "".into() },
+        fresh: this.fresh,
+        first,
+        last,
+        tick: this.tick,
+        label: label(this, with, &tick_words).into(),
+        tick_words: tick_words.into(),
+        aside: this.aside,
+        trouble: this.trouble.as_str().into(),
+    }
+}
+
+fn label(this: &Facts, with: Setting<'_>, tick_words: &str) -> String {
+    let who = if this.mine { "You" } else { with.name };
+    let tail = if tick_words.is_empty() { String::new() } else { format!(". {tick_words}") };
+    format!("{who}, {}: {}{tail}", with.zone.clock(this.at_ms), this.text)
+}
+
+/// Whether two neighbours stand in one group.
+fn together(above: &Facts, below: &Facts, zone: Zone) -> bool {
+    above.mine == below.mine
+        && (above.mine || above.author == below.author)
+        && above.at_ms.abs_diff(below.at_ms) <= GROUP_MS
+        && zone.day(above.at_ms) == zone.day(below.at_ms)
+        && !below.fresh
+        && above.trouble.is_empty()
+}
+
+/// Opened messages, least used first out. `None`: read, and not there any more.
+#[derive(Debug, Default)]
+struct Cache {
+    opened: BTreeMap<Key, (u64, Option<MessageView>)>,
+    by_use: BTreeMap<u64, Key>,
+    uses: u64,
+}
+
+impl Cache {
+    fn has(&self, key: &Key) -> bool {
+        self.opened.contains_key(key)
+    }
+
+    fn get(&self, key: &Key) -> Option<&Option<MessageView>> {
+        self.opened.get(key).map(|(_, message)| message)
+    }
+
+    fn touch(&mut self, key: &Key) -> bool {
+        let Some((used, _)) = self.opened.get_mut(key) else { return false };
+        self.uses += 1;
+        self.by_use.remove(used);
+        self.by_use.insert(self.uses, *key);
+        *used = self.uses;
+        true
+    }
+
+    fn put(&mut self, key: Key, message: MessageView) {
+        self.store(key, Some(message));
+    }
+
+    fn put_gone(&mut self, key: Key) {
+        self.store(key, None);
+    }
+
+    fn store(&mut self, key: Key, message: Option<MessageView>) {
+        self.uses += 1;
+        if let Some((used, _)) = self.opened.insert(key, (self.uses, message)) {
+            self.by_use.remove(&used);
+        }
+        self.by_use.insert(self.uses, key);
+        while self.opened.len() > KEPT
+            && let Some((_, least)) = self.by_use.pop_first()
+        {
+            self.opened.remove(&least);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    const UTC: Setting<'static> = Setting { zone: Zone::Fixed(0), now_ms: START + 3_600_000, name: "Ada" };
+    /// Monday, 16 November 2026, 12:00:00 UTC.
+    const START: u64 = 1_794_830_400_000;
+
+    struct Store {
+        messages: BTreeMap<Key, MessageView>,
+        pages: Cell<usize>,
+    }
+
+    impl Source for Store {
+        fn index(&self, _: &Conversation) -> Result<Vec<Key>, ApiError> {
+            Ok(self.messages.keys().copied().collect())
+        }
+        fn messages(&self, keys: &[Key]) -> Result<Vec<MessageView>, ApiError> {
+            self.pages.set(self.pages.get() + 1);
+            Ok(keys.iter().filter_map(|key| self.messages.get(key).cloned()).collect())
+        }
+        fn first_unread(&self, _: &Conversation) -> Result<Option<Key>, ApiError> {
+            Ok(None)
+        }
+    }
+
+    fn message(n: u64, mine: bool, at_ms: u64) -> MessageView {
+        MessageView {
+            message_id: hex::encode([(n % 251) as u8, (n / 251 % 251) as u8, (n / 63_001) as u8].repeat(11)[..32].to_vec()),
+            log: "aa".repeat(32),
+            author: if mine { "y7:me" } else { "y7:ada" }.into(),
+            device_id: (if mine { "01" } else { "02" }).repeat(32),
+            mine,
+            text: format!("message {n}"),
+            sent_at: at_ms,
+            hlc: n,
+            reply_to: None,
+            edited_at: None,
+            deleted: false,
+            reactions: Vec::new(),
+            status: Status::Delivered,
+            delivered_to: vec!["02".repeat(32)],
+            unopened: false,
+            disputed: false,
+        }
+    }
+
+    fn store(messages: impl IntoIterator<Item = MessageView>) -> Store {
+        let keyed = messages.into_iter().map(|message| (Key::of(&message).expect("ids of the test are ids"), message));
+        Store { messages: keyed.collect(), pages: Cell::new(0) }
+    }
+
+    fn open(store: &Store) -> Timeline {
+        Timeline::open(Conversation::Person("y7:ada".into()), store)
+    }
+
+    fn rows(timeline: &mut Timeline, store: &Store) -> Vec<MessageRow> {
+        (0..timeline.len()).map(|at| timeline.row(at, store, UTC).expect("within the rows")).collect()
+    }
+
+    #[test]
+    fn messages_of_one_author_within_five_minutes_group() {
+        let store = store([
+            message(1, true, START),
+            message(2, true, START + 60_000),
+            message(3, false, START + 61_000),
+            message(4, false, START + 61_000 + GROUP_MS + 1),
+        ]);
+        let rows = rows(&mut open(&store), &store);
+        let shape: Vec<_> = rows.iter().map(|row| (row.first, row.last, !row.time.is_empty())).collect();
+        assert_eq!(shape, [(true, false, false), (false, true, true), (true, true, true), (true, true, true)]);
+    }
+
+    #[test]
+    fn a_tick_that_differs_from_the_next_is_shown_within_the_group() {
+        let mut queued = message(2, true, START + 1);
+        queued.status = Status::Queued;
+        let store = store([message(1, true, START), queued]);
+        let rows = rows(&mut open(&store), &store);
+        assert_eq!((rows[0].time.as_str(), rows[0].tick), ("12:00", Tick::Delivered));
+        assert_eq!((rows[1].tick, rows[1].tick_words.as_str()), (Tick::Queued, "Waiting for Ada to come online"));
+    }
+
+    #[test]
+    fn days_are_separated() {
+        let store = store([message(1, true, START - 86_400_000), message(2, true, START), message(3, true, START + 1)]);
+        let days: Vec<_> = rows(&mut open(&store), &store).iter().map(|row| row.day.to_string()).collect();
+        assert_eq!(days, ["Yesterday", "Today", ""]);
+    }
+
+    #[test]
+    fn c5_a_hundred_thousand_messages_open_with_two_pages_and_stay_bounded() {
+        let store = store((0..SHOWN as u64 + 500).map(|n| message(n, n % 3 == 0, START + n)));
+        let mut timeline = open(&store);
+        assert_eq!((timeline.len(), timeline.older()), (SHOWN, true));
+        let last = timeline.row(SHOWN - 1, &store, UTC).expect("the newest");
+        assert_eq!(last.text, "message 100499");
+        assert!(store.pages.get() <= 2);
+        (0..SHOWN).step_by(40).for_each(|at| {
+            timeline.row(at, &store, UTC);
+        });
+        assert!(timeline.cache.opened.len() <= KEPT);
+        assert_eq!(timeline.cache.opened.len(), timeline.cache.by_use.len());
+    }
+
+    #[test]
+    fn a_new_message_changes_exactly_its_neighbours() {
+        let store = store([message(1, true, START), message(5, true, START + 5)]);
+        let mut timeline = open(&store);
+        assert_eq!(timeline.upsert(&message(9, false, START + 9)), [Change::Added(2), Change::Changed(1)]);
+        assert_eq!(timeline.upsert(&message(3, false, START + 3)), [Change::Added(1), Change::Changed(0), Change::Changed(2)]);
+        assert_eq!(timeline.upsert(&message(3, false, START + 3)), [Change::Changed(0), Change::Changed(1), Change::Changed(2)]);
+        let texts: Vec<_> = (0..4).filter_map(|at| timeline.row(at, &store, UTC)).map(|row| row.text.to_string()).collect();
+        assert_eq!(texts, ["message 1", "message 3", "message 5", "message 9"]);
+    }
+
+    #[test]
+    fn c4_any_order_of_arrival_gives_the_order_of_the_index() {
+        let whole = store((0..40).map(|n| message(n, n % 2 == 0, START + n)));
+        let empty = store([]);
+        let mut timeline = open(&empty);
+        for n in [7, 3, 39, 0, 12, 1, 38].into_iter().chain(0..40).chain(0..40) {
+            timeline.upsert(&message(n, n % 2 == 0, START + n));
+        }
+        assert_eq!(timeline.keys, whole.index(&timeline.of).expect("in memory"));
+    }
+
+    fn outgoing(ticket: u64, text: &str) -> Outgoing {
+        Outgoing { ticket, to: "y7:ada".into(), text: text.into(), at_ms: START, failed: None }
+    }
+
+    #[test]
+    fn sending_shows_at_once_and_never_twice() {
+        let store = store([message(1, true, START)]);
+        let mut timeline = open(&store);
+        assert_eq!(timeline.put_outgoing(&outgoing(1, "message 2")), [Change::Added(1), Change::Changed(0)]);
+        assert_eq!(timeline.row(1, &store, UTC).map(|row| row.tick), Some(Tick::Queued));
+        let changes = timeline.upsert(&message(2, true, START + 2));
+        assert_eq!(changes, [Change::Removed(1), Change::Changed(0), Change::Added(1), Change::Changed(0)]);
+        assert_eq!((timeline.len(), timeline.drop_outgoing(1)), (2, Vec::new()));
+    }
+
+    #[test]
+    fn a_refused_message_says_why_on_its_bubble() {
+        let store = store([]);
+        let mut timeline = open(&store);
+        timeline.put_outgoing(&outgoing(1, "hi"));
+        timeline.put_outgoing(&Outgoing { failed: Some("the disk is full".into()), ..outgoing(1, "hi") });
+        let row = timeline.row(0, &store, UTC).expect("one row");
+        assert_eq!((row.trouble.as_str(), row.tick, ticket_of(&row.id)), ("Not sent: the disk is full", Tick::Failed, Some(1)));
+    }
+
+    #[test]
+    fn the_new_line_begins_a_group_and_goes() {
+        let store = store([message(1, false, START), message(2, false, START + 1)]);
+        let mut timeline = open(&store);
+        let key = Key::of(&message(2, false, START + 1));
+        assert_eq!(timeline.set_fresh(key), Some(1));
+        let row = timeline.row(1, &store, UTC).expect("two rows");
+        assert!(row.fresh && row.first);
+        assert_eq!(timeline.clear_fresh(), [Change::Changed(0), Change::Changed(1)]);
+        assert!(!timeline.has_fresh());
+    }
+
+    #[test]
+    fn a_resync_tells_exactly_what_came_and_went() {
+        let first = store([message(1, true, START), message(2, true, START), message(4, true, START)]);
+        let second = store([message(1, true, START), message(3, true, START), message(4, true, START), message(5, true, START)]);
+        let mut timeline = open(&first);
+        let changes = timeline.resync(&second);
+        assert_eq!(changes[..3], [Change::Removed(1), Change::Added(1), Change::Added(3)]);
+        assert_eq!(timeline.len(), 4);
+    }
+
+    #[test]
+    fn given_to_a_session_survives_the_snapshot_that_does_not_know_it() {
+        let mut queued = message(1, true, START);
+        queued.status = Status::Queued;
+        let store = store([queued.clone()]);
+        let mut timeline = open(&store);
+        timeline.upsert(&MessageView { status: Status::Sent, ..queued });
+        timeline.cache = Cache::default();
+        assert_eq!(timeline.row(0, &store, UTC).map(|row| row.tick), Some(Tick::Sent));
+    }
+}

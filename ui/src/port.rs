@@ -1,0 +1,62 @@
+//! What the desktop needs of a node.
+//!
+//! Commands go out and are answered once, on any thread; notices come on any thread; the paged
+//! list reads snapshots at once, on the window's thread. The real node stands behind
+//! [`crate::backend`]; tests and demonstrations bring one of their own.
+
+use y7ke_node::api::{Answer, ApiError, Command, Conversation, MessageView, Notice};
+
+/// Where an answer goes.
+pub type Reply = Box<dyn FnOnce(Result<Answer, ApiError>) + Send>;
+
+/// Where notices go.
+pub type Sink = Box<dyn Fn(Notice) + Send>;
+
+/// A message's place in display order; compares like it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Hybrid time.
+    pub hlc: u64,
+    /// The author's device.
+    pub device: [u8; 32],
+    /// The event.
+    pub id: [u8; 32],
+}
+
+impl Key {
+    /// The place of a message that was told or read; `None` where its ids are not ids.
+    pub fn of(message: &MessageView) -> Option<Self> {
+        Some(Self { hlc: message.hlc, device: bytes(&message.device_id)?, id: bytes(&message.message_id)? })
+    }
+
+    /// The event's id as the node writes it.
+    pub fn message_id(&self) -> String {
+        hex::encode(self.id)
+    }
+}
+
+fn bytes(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Snapshot reads of messages: what was durable when asked.
+pub trait Source {
+    /// Every message's place, ascending.
+    fn index(&self, of: &Conversation) -> Result<Vec<Key>, ApiError>;
+    /// The messages at these places, in the same order; one that is gone is left out.
+    fn messages(&self, keys: &[Key]) -> Result<Vec<MessageView>, ApiError>;
+    /// The oldest message not read here.
+    fn first_unread(&self, of: &Conversation) -> Result<Option<Key>, ApiError>;
+}
+
+/// A node, as the desktop sees one.
+pub trait Backend: Source {
+    /// Asks; `reply` is called exactly once, on any thread.
+    fn call(&self, command: Command, reply: Reply);
+    /// From now on every notice goes to `sink`, in order.
+    fn subscribe(&self, sink: Sink);
+    /// The identity that a link names, or what is wrong with it, in words.
+    fn read_uri(&self, text: &str) -> Result<String, String>;
+}

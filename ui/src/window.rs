@@ -1,0 +1,292 @@
+//! The shell around the desk: carries presses in, effects out, and paints.
+//!
+//! ```text
+//! any thread:  answer, notice ─▶ inbox ─▶ wake ─┐
+//! window's thread:                              ▼
+//!   press ─▶ did(act) ─▶ Desk::handle ─▶ effects ─▶ backend, clipboard, rows ─▶ paint
+//! ```
+//!
+//! It decides nothing. One thread touches the desk; no lock is held over a call.
+
+mod lists;
+mod paint;
+mod qr;
+mod rows;
+mod wires;
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use slint::{Global, Model, ModelRc, Timer, TimerMode, VecModel};
+use y7ke_node::api::{Command, Conversation};
+
+use self::paint::Lists;
+use self::rows::ChatRows;
+use crate::model::desk::{Act, Asked, Chat, Desk, Effect, Field, Input};
+use crate::model::time::Zone;
+use crate::model::timeline::Timeline;
+use crate::port::{Backend, Key};
+use crate::ui::{self, MainWindow, MessageRow};
+
+/// The clock on the list and the separators is at most this old.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What the shell needs of the world.
+pub struct World {
+    /// The node.
+    pub backend: Rc<dyn Backend>,
+    /// Calls the window's thread to [`App::pump`]; called on any thread.
+    pub wake: Arc<dyn Fn() + Send + Sync>,
+    /// Milliseconds since 1970.
+    pub clock: Box<dyn Fn() -> u64>,
+    /// Where the person's clock hangs.
+    pub zone: Zone,
+    /// The clipboard.
+    pub clipboard: Box<dyn Clipboard>,
+}
+
+/// A place to copy to and to paste from.
+pub trait Clipboard {
+    /// Puts text there; in words why not.
+    fn put(&self, text: String) -> Result<(), String>;
+    /// The text that is there.
+    fn take(&self) -> Result<String, String>;
+}
+
+/// The window with everything behind it.
+pub struct App {
+    window: MainWindow,
+    world: World,
+    desk: RefCell<Desk>,
+    lists: Lists,
+    chat: RefCell<Option<Rc<ChatRows>>>,
+    inbox: Receiver<Input>,
+    post: Sender<Input>,
+    due: Timer,
+    minute: Timer,
+}
+
+impl App {
+    /// Builds the window and asks the node for everything; `fresh`: this identity was made just now.
+    pub fn new(world: World, fresh: bool) -> Result<Rc<Self>, slint::PlatformError> {
+        let window = MainWindow::new()?;
+        let (post, inbox) = channel();
+        let app = Rc::new(Self {
+            window,
+            world,
+            desk: RefCell::new(Desk::new(fresh)),
+            lists: Lists::default(),
+            chat: RefCell::new(None),
+            inbox,
+            post,
+            due: Timer::default(),
+            minute: Timer::default(),
+        });
+        app.hang_lists();
+        wires::connect(&app);
+        app.listen();
+        app.keep_time();
+        app.handle(Input::Began);
+        Ok(app)
+    }
+
+    /// The window.
+    pub fn window(&self) -> &MainWindow {
+        &self.window
+    }
+
+    /// The person did something.
+    pub fn did(&self, act: Act) {
+        self.handle(Input::Did(act));
+    }
+
+    /// Takes in what the node said since. Window's thread only.
+    pub fn pump(&self) {
+        while let Ok(input) = self.inbox.try_recv() {
+            self.take(input);
+        }
+        self.refresh();
+    }
+
+    fn hang_lists(&self) {
+        let desk = ui::Desk::get(&self.window);
+        desk.set_conversations(ModelRc::from(self.lists.conversations.clone()));
+        desk.set_requests(ModelRc::from(self.lists.requests.clone()));
+        desk.set_toasts(ModelRc::from(self.lists.toasts.clone()));
+    }
+
+    fn listen(&self) {
+        let (post, wake) = (self.post.clone(), Arc::clone(&self.world.wake));
+        self.world.backend.subscribe(Box::new(move |notice| deliver(&post, &*wake, Input::Told(notice))));
+    }
+
+    fn keep_time(self: &Rc<Self>) {
+        let app = Rc::downgrade(self);
+        self.minute.start(TimerMode::Repeated, MINUTE, move || tick(&app));
+    }
+
+    fn handle(&self, input: Input) {
+        self.take(input);
+        self.refresh();
+    }
+
+    fn take(&self, input: Input) {
+        let now = (self.world.clock)();
+        let backend = Rc::clone(&self.world.backend);
+        let effects = self.desk.borrow_mut().handle(input, &|text| backend.read_uri(text), now);
+        effects.into_iter().for_each(|effect| self.carry_out(effect, now));
+    }
+
+    fn refresh(&self) {
+        let now = (self.world.clock)();
+        let desk = self.desk.borrow();
+        paint::paint(&self.window, &self.lists, &desk, self.world.zone, now);
+        self.count_rows();
+    }
+
+    fn count_rows(&self) {
+        let to = ui::Desk::get(&self.window);
+        let chat = self.chat.borrow();
+        let rows = chat.as_ref().map_or(0, |chat| chat.row_count());
+        to.set_message_count(i32::try_from(rows).unwrap_or(i32::MAX));
+    }
+
+    /// Starts the timer for what is due next; needs the app's own pointer.
+    fn wind(self: &Rc<Self>) {
+        let due = self.desk.borrow().due();
+        match due {
+            Some(at) => {
+                let app = Rc::downgrade(self);
+                let wait = Duration::from_millis(at.saturating_sub((self.world.clock)()).max(1));
+                self.due.start(TimerMode::SingleShot, wait, move || tick(&app));
+            }
+            None => self.due.stop(),
+        }
+    }
+
+    fn carry_out(&self, effect: Effect, now: u64) {
+        match effect {
+            Effect::Call(asked, command) => self.call(asked, command),
+            Effect::Copy(text) => self.copy(text),
+            Effect::Fill(field, text) => self.fill(field, text),
+            Effect::Caret => {
+                let to = ui::Desk::get(&self.window);
+                to.set_composer_call(to.get_composer_call().wrapping_add(1));
+            }
+            Effect::Chat(chat) => self.chat(chat, now),
+        }
+    }
+
+    fn call(&self, asked: Asked, command: Command) {
+        let (post, wake) = (self.post.clone(), Arc::clone(&self.world.wake));
+        let reply = Box::new(move |answer| deliver(&post, &*wake, Input::Answered(asked, answer)));
+        self.world.backend.call(command, reply);
+    }
+
+    fn copy(&self, text: String) {
+        if let Err(why) = self.world.clipboard.put(text) {
+            tracing::warn!("the clipboard did not take the text: {why}");
+        }
+    }
+
+    fn fill(&self, field: Field, text: String) {
+        let to = ui::Desk::get(&self.window);
+        match field {
+            Field::Draft => to.set_draft(text.into()),
+            Field::Uri => to.set_add_uri(text.into()),
+            Field::Greeting => to.set_add_greeting(text.into()),
+            Field::Name => to.set_name_field(text.into()),
+            Field::Nickname => to.set_nickname_field(text.into()),
+            Field::Filter => to.set_filter(text.into()),
+        }
+    }
+
+    fn chat(&self, change: Chat, now: u64) {
+        match change {
+            Chat::Open { y7_id, unread } => self.open_chat(y7_id, unread, now),
+            Chat::Close => self.show_rows(None),
+            Chat::ToEnd => self.hold_end(),
+            Chat::Redraw => {
+                let name = self.desk.borrow().person_name();
+                self.chat.borrow().iter().for_each(|chat| chat.redraw(now, name.clone()));
+            }
+            change => {
+                let chat = self.chat.borrow().clone();
+                chat.iter().for_each(|chat| apply(chat, &change));
+            }
+        }
+    }
+
+    fn open_chat(&self, y7_id: String, unread: u64, now: u64) {
+        let of = Conversation::Person(y7_id);
+        let backend = Rc::clone(&self.world.backend);
+        let mut timeline = Timeline::open(of.clone(), &*backend);
+        let first: Option<Key> = if unread > 0 { backend.first_unread(&of).unwrap_or_default() } else { None };
+        let seek = timeline.set_fresh(first);
+        let name = self.desk.borrow().person_name();
+        let rows = Rc::new(ChatRows::new(timeline, backend, self.world.zone, now, name));
+        self.show_rows(Some(rows));
+        let to = ui::Desk::get(&self.window);
+        to.set_stick(seek.is_none());
+        to.set_seek(seek.and_then(|row| i32::try_from(row).ok()).unwrap_or(-1));
+    }
+
+    fn show_rows(&self, rows: Option<Rc<ChatRows>>) {
+        let to = ui::Desk::get(&self.window);
+        to.set_messages(match &rows {
+            Some(rows) => ModelRc::from(rows.clone()),
+            None => ModelRc::new(VecModel::<MessageRow>::default()),
+        });
+        to.set_older(rows.as_ref().is_some_and(|rows| rows.with(|timeline, _| timeline.older())));
+        self.chat.replace(rows);
+        self.count_rows();
+    }
+
+    fn hold_end(&self) {
+        let to = ui::Desk::get(&self.window);
+        to.set_seek(-1);
+        to.set_stick(true);
+    }
+
+    /// The text of a message as it was written, for copying.
+    fn text_of(&self, id: &str) -> Option<String> {
+        let chat = self.chat.borrow();
+        chat.as_ref()?.with(|timeline, backend| timeline.text_of(id, backend))
+    }
+}
+
+/// What changes single rows of the open list.
+fn apply(chat: &ChatRows, change: &Chat) {
+    chat.change(|timeline, backend| match change {
+        Chat::Upsert { message, fresh } => {
+            let mut changes = timeline.upsert(message);
+            if *fresh && !timeline.has_fresh() {
+                let row = timeline.set_fresh(Key::of(message));
+                changes.extend(row.map(crate::model::timeline::Change::Changed));
+            }
+            changes
+        }
+        Chat::Outgoing(out) => timeline.put_outgoing(out),
+        Chat::Settled(ticket) => timeline.drop_outgoing(*ticket),
+        Chat::Seen => timeline.clear_fresh(),
+        Chat::Resync => timeline.resync(backend),
+        Chat::Open { .. } | Chat::Close | Chat::ToEnd | Chat::Redraw => Vec::new(),
+    });
+}
+
+fn tick(app: &Weak<App>) {
+    if let Some(app) = app.upgrade() {
+        app.handle(Input::Tick);
+        app.wind();
+    }
+}
+
+/// From any thread into the inbox. A window that is gone needs no answer.
+fn deliver(post: &Sender<Input>, wake: &(dyn Fn() + Send + Sync), input: Input) {
+    if post.send(input).is_ok() {
+        wake();
+    }
+}

@@ -1,0 +1,181 @@
+//! What the desk knows, put into the window's properties. Setting what is set already costs nothing.
+
+use slint::{ComponentHandle, Global, VecModel};
+use y7ke_node::api::{ContactState, ContactView, Mode, VaultKind};
+
+use super::lists::bring;
+use super::qr;
+use crate::model::desk::{Desk, Question as Asked};
+use crate::model::time::Zone;
+use crate::model::{conversations, person, requests, text};
+use crate::ui::{self, ChatState, ConversationRow, Look, MainWindow, Question, RequestRow, Theme, ToastRow};
+
+/// The lists of the window, kept up to date row by row.
+#[derive(Default)]
+pub(super) struct Lists {
+    /// Conversations.
+    pub(super) conversations: std::rc::Rc<VecModel<ConversationRow>>,
+    /// Requests.
+    pub(super) requests: std::rc::Rc<VecModel<RequestRow>>,
+    /// Toasts.
+    pub(super) toasts: std::rc::Rc<VecModel<ToastRow>>,
+}
+
+/// Puts everything but the messages into the window.
+pub(super) fn paint(window: &MainWindow, lists: &Lists, desk: &Desk, zone: Zone, now_ms: u64) {
+    let to = ui::Desk::get(window);
+    to.set_ready(desk.ready());
+    to.set_welcome(desk.welcome && desk.ready());
+    to.set_trouble(desk.trouble.as_str().into());
+    to.set_pane(desk.pane);
+    to.set_alone(desk.alone());
+    to.set_unread(i32::try_from(desk.unread()).unwrap_or(i32::MAX));
+    paint_me(&to, desk);
+    paint_list(&to, lists, desk, zone, now_ms);
+    paint_requests(&to, lists, desk, zone, now_ms);
+    paint_chat(&to, desk);
+    paint_adding(&to, desk);
+    paint_over(&to, lists, desk);
+    paint_settings(window, &to, desk);
+}
+
+fn paint_me(to: &ui::Desk<'_>, desk: &Desk) {
+    let (Some(me), Some(settings)) = (&desk.me, &desk.settings) else { return };
+    let name = text::name(&settings.name);
+    to.set_me_face(person::face(&name, &me.y7_id));
+    to.set_me_name(if name.is_empty() { "You".into() } else { name.into() });
+    to.set_me_short(text::short_id(&me.y7_id).into());
+    to.set_me_net(if settings.mode == Mode::Lan { "This network only".into() } else { "Internet".into() });
+    to.set_me_net_words(net_words(settings.mode).into());
+    to.set_device(text::groups(&me.device_id).into());
+    let groups = text::groups(&me.y7_id);
+    if to.get_me_id() != groups.as_str() || to.get_qr_for() != me.uri.as_str() {
+        to.set_me_id(groups.into());
+        to.set_qr_for(me.uri.as_str().into());
+        // A link with many addresses may be too long for a code; the bare id never is.
+        if let Some((image, modules)) = qr::draw(&me.uri).or_else(|| qr::draw(&me.y7_id)) {
+            to.set_qr(image);
+            to.set_qr_modules(modules);
+        }
+    }
+}
+
+fn net_words(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Lan => "People are looked for on this network only. Nothing outside it is contacted.",
+        Mode::Y7net => "People are looked for on this network and over the internet.",
+    }
+}
+
+fn paint_list(to: &ui::Desk<'_>, lists: &Lists, desk: &Desk, zone: Zone, now_ms: u64) {
+    let rows = desk.listed().into_iter().map(|contact| conversations::row(contact, &desk.drafts, zone, now_ms)).collect();
+    bring(&lists.conversations, rows, |row: &ConversationRow| row.id.clone());
+    to.set_open_id(desk.open.as_deref().unwrap_or_default().into());
+}
+
+fn paint_requests(to: &ui::Desk<'_>, lists: &Lists, desk: &Desk, zone: Zone, now_ms: u64) {
+    let rows = requests::rows(desk.requests.values(), desk.contacts.values(), zone, now_ms);
+    bring(&lists.requests, rows, |row: &RequestRow| (row.id.clone(), row.kind));
+    to.set_incoming(i32::try_from(requests::incoming(desk.requests.values())).unwrap_or(i32::MAX));
+    to.set_incoming_words(requests::incoming_words(desk.requests.values()).into());
+}
+
+fn paint_chat(to: &ui::Desk<'_>, desk: &Desk) {
+    to.set_below(i32::try_from(desk.below).unwrap_or(i32::MAX));
+    to.set_composer_trouble(desk.composer_trouble.as_str().into());
+    let Some(contact) = desk.person() else { return };
+    let name = person::name(contact);
+    let waits = contact.state == ContactState::PendingOut;
+    to.set_chat_face(person::face(&contact.name, &contact.y7_id));
+    to.set_chat_presence(conversations::presence(contact.presence));
+    to.set_chat_verified(contact.verified);
+    to.set_chat_path(if waits { "Not a contact yet".into() } else { person::path_label(contact).into() });
+    to.set_chat_path_words(if waits { "".into() } else { person::path_words(contact).into() });
+    to.set_chat_id_groups(text::groups(&contact.y7_id).into());
+    to.set_chat_safety(desk.safety.as_str().into());
+    to.set_composer_hint(format!("Message {name}").into());
+    let (state, title, words) = standing(contact, &name);
+    to.set_chat_state(state);
+    to.set_chat_state_title(title.into());
+    to.set_chat_state_words(words.into());
+    to.set_chat_request(desk.open_request().map(|request| request.request_id.as_str()).unwrap_or_default().into());
+    to.set_chat_name(name.into());
+}
+
+/// Whether there is somebody to write to, and if not, why.
+fn standing(contact: &ContactView, name: &str) -> (ChatState, String, &'static str) {
+    match contact.state {
+        ContactState::PendingOut => (
+            ChatState::Waiting,
+            format!("Waiting for {name} to answer"),
+            "Your request is kept and goes out as soon as they can be reached.",
+        ),
+        ContactState::Blocked => {
+            (ChatState::Blocked, format!("You blocked {name}"), "Nothing they send reaches you. They are not told.")
+        }
+        _ => (ChatState::Open, String::new(), ""),
+    }
+}
+
+fn paint_adding(to: &ui::Desk<'_>, desk: &Desk) {
+    let form = &desk.add;
+    let problem = if form.refused.is_empty() { form.verdict.problem() } else { form.refused.clone() };
+    to.set_add_problem(problem.into());
+    to.set_add_found(form.verdict.hint().into());
+    to.set_add_ready(form.ready().is_some());
+    to.set_add_busy(form.busy);
+    to.set_add_known(matches!(form.verdict, crate::model::add::Verdict::Known(..)));
+    to.set_greeting_left(i32::try_from(form.left()).unwrap_or(i32::MIN));
+}
+
+fn paint_over(to: &ui::Desk<'_>, lists: &Lists, desk: &Desk) {
+    let rows = desk.toasts.shown().iter();
+    let rows = rows.map(|toast| ToastRow { id: toast.id, text: toast.text.as_str().into(), bad: toast.bad }).collect();
+    bring(&lists.toasts, rows, |row: &ToastRow| row.id);
+    to.set_question(desk.question.as_ref().map(|question| ask(question, desk)).unwrap_or_default());
+}
+
+fn ask(question: &Asked, desk: &Desk) -> Question {
+    let Asked::Block(y7_id) = question;
+    let by_request = || desk.requests.values().find(|request| request.y7_id == *y7_id).map(person::requester);
+    let name = desk.contacts.get(y7_id).map(person::name).or_else(by_request).unwrap_or_default();
+    Question {
+        open: true,
+        title: format!("Block {name}?").into(),
+        words: format!(
+            "Nothing from {name} reaches any of your devices until you unblock. {name} is not told. What was written stays here."
+        )
+        .into(),
+        action: "Block".into(),
+    }
+}
+
+fn paint_settings(window: &MainWindow, to: &ui::Desk<'_>, desk: &Desk) {
+    let Some(settings) = &desk.settings else { return };
+    let (choice, look) = match settings.theme.as_str() {
+        "light" => (1, Look::Light),
+        "dark" => (2, Look::Dark),
+        _ => (0, Look::System),
+    };
+    let theme = window.global::<Theme<'_>>();
+    theme.set_look(look);
+    theme.set_scale(f32::from(settings.scale.clamp(80, 150)) / 100.0);
+    to.set_look_choice(choice);
+    to.set_scale(i32::from(settings.scale));
+    to.set_receipts(settings.receipts);
+    to.set_mode_choice(if settings.mode == Mode::Lan { 0 } else { 1 });
+    if let Some(me) = &desk.me {
+        to.set_version(me.version.as_str().into());
+        to.set_vault_words(vault_words(me.vault).into());
+    }
+}
+
+const fn vault_words(vault: VaultKind) -> &'static str {
+    match vault {
+        VaultKind::File => {
+            "Not protected: whoever can read this computer's files can open your conversations. A passphrase closes that gap."
+        }
+        VaultKind::Passphrase => "Locked by your passphrase.",
+        VaultKind::Keyring => "Locked by this computer's keyring.",
+    }
+}

@@ -1,0 +1,114 @@
+//! Every callback of the window, each to one act.
+
+use std::rc::Rc;
+
+use slint::{ComponentHandle, Global, SharedString};
+
+use super::App;
+use crate::model::desk::Act;
+use crate::model::timeline::ticket_of;
+use crate::ui::{Do, Pane};
+
+/// A callback with one word, to an act.
+fn word(app: &Rc<App>, act: impl Fn(String) -> Act + 'static) -> impl FnMut(SharedString) + 'static {
+    let press = presser(app);
+    move |word| press(act(word.into()))
+}
+
+/// A callback with nothing, to an act.
+fn bare(app: &Rc<App>, act: Act) -> impl FnMut() + 'static {
+    let press = presser(app);
+    move || press(act.clone())
+}
+
+/// A callback with a plain value, to an act.
+fn value<T: 'static>(app: &Rc<App>, act: impl Fn(T) -> Act + 'static) -> impl FnMut(T) + 'static {
+    let press = presser(app);
+    move |value| press(act(value))
+}
+
+fn presser(app: &Rc<App>) -> impl Fn(Act) + 'static {
+    let app = Rc::downgrade(app);
+    move |act| {
+        if let Some(app) = app.upgrade() {
+            app.did(act);
+            app.wind();
+        }
+    }
+}
+
+/// Connects all of them.
+pub(super) fn connect(app: &Rc<App>) {
+    let to = Do::get(app.window());
+    connect_moving(app, &to);
+    connect_people(app, &to);
+    connect_writing(app, &to);
+    connect_settings(app, &to);
+    connect_special(app, &to);
+}
+
+fn connect_moving(app: &Rc<App>, to: &Do<'_>) {
+    to.on_start(word(app, Act::Start));
+    to.on_show(value(app, |pane: Pane| Act::Show(pane)));
+    to.on_back(bare(app, Act::Back));
+    to.on_open(word(app, Act::Open));
+    to.on_step(value(app, Act::Step));
+    to.on_filter_edited(word(app, Act::Filter));
+    to.on_filter_accepted(bare(app, Act::FilterAccepted));
+    to.on_copy_id(bare(app, Act::CopyId));
+    to.on_answer(value(app, Act::Answer));
+    to.on_toast_pressed(value(app, Act::Dismiss));
+}
+
+fn connect_people(app: &Rc<App>, to: &Do<'_>) {
+    to.on_uri_edited(word(app, Act::Uri));
+    to.on_greeting_edited(word(app, Act::Greeting));
+    to.on_request(bare(app, Act::Request));
+    to.on_open_known(bare(app, Act::OpenKnown));
+    to.on_accept(word(app, Act::Accept));
+    to.on_reject(word(app, Act::Reject));
+    to.on_cancel(word(app, Act::Cancel));
+    to.on_block(word(app, Act::Block));
+    to.on_unblock(word(app, Act::Unblock));
+    to.on_rename(word(app, Act::Rename));
+}
+
+fn connect_writing(app: &Rc<App>, to: &Do<'_>) {
+    to.on_draft_edited(word(app, Act::Draft));
+    to.on_send(bare(app, Act::Send));
+    to.on_at_end(value(app, Act::AtEnd));
+    to.on_to_end(bare(app, Act::ToEnd));
+    to.on_retry(word(app, |id| Act::Retry(ticket_of(&id).unwrap_or_default())));
+    to.on_discard(word(app, |id| Act::TakeBack(ticket_of(&id).unwrap_or_default())));
+}
+
+fn connect_settings(app: &Rc<App>, to: &Do<'_>) {
+    to.on_set_name(word(app, Act::SetName));
+    to.on_set_look(value(app, Act::SetLook));
+    to.on_set_scale(value(app, Act::SetScale));
+    to.on_set_receipts(value(app, Act::SetReceipts));
+    to.on_set_mode(value(app, Act::SetMode));
+}
+
+/// Those that need more of the window than their argument.
+fn connect_special(app: &Rc<App>, to: &Do<'_>) {
+    let press = presser(app);
+    to.on_copy(move |text, said| press(Act::Copy(text.into(), said.into())));
+    let (press, weak) = (presser(app), Rc::downgrade(app));
+    to.on_copy_message(move |id| {
+        let text = weak.upgrade().and_then(|app| app.text_of(&id));
+        text.into_iter().for_each(|text| press(Act::Copy(text, "Message copied".into())));
+    });
+    let (press, weak) = (presser(app), Rc::downgrade(app));
+    to.on_paste_uri(move || {
+        if let Some(Ok(text)) = weak.upgrade().map(|app| app.world.clipboard.take()) {
+            weak.upgrade().iter().for_each(|app| app.fill(crate::model::desk::Field::Uri, text.trim().to_owned()));
+            press(Act::Uri(text.trim().to_owned()));
+        }
+    });
+    let press = presser(app);
+    app.window().window().on_close_requested(move || {
+        press(Act::Leave);
+        slint::CloseRequestResponse::HideWindow
+    });
+}

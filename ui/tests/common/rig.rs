@@ -1,0 +1,191 @@
+//! Presses and looks: a window on the testing backend with real pixels and a clock that is turned by hand.
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use i_slint_backend_testing::{AccessibleRole, ElementHandle, ElementQuery, TestingBackend, TestingBackendOptions};
+use slint::platform::{Key as Stroke, PointerEventButton, WindowEvent};
+use slint::{ComponentHandle, LogicalSize, SharedString};
+use y7ke::model::time::Zone;
+use y7ke::ui::MainWindow;
+use y7ke::window::{App, Clipboard, World};
+
+use super::fake::{Fake, NOW};
+
+thread_local! {
+    static READY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A platform for this thread, with the bundled fonts.
+pub fn platform() {
+    if READY.replace(true) {
+        return;
+    }
+    let options = TestingBackendOptions { mock_time: true, threading: false, renderer_name: Some("software".into()) };
+    slint::platform::set_platform(Box::new(TestingBackend::new(options))).expect("the first platform of this thread");
+    y7ke::fonts::register();
+}
+
+#[derive(Clone, Default)]
+pub struct Paper(pub Rc<RefCell<String>>);
+
+impl Clipboard for Paper {
+    fn put(&self, text: String) -> Result<(), String> {
+        self.0.replace(text);
+        Ok(())
+    }
+    fn take(&self) -> Result<String, String> {
+        Ok(self.0.borrow().clone())
+    }
+}
+
+/// A window with its node.
+pub struct Rig {
+    pub app: Rc<App>,
+    pub fake: Rc<Fake>,
+    pub paper: Paper,
+    now: Rc<Cell<u64>>,
+}
+
+impl Rig {
+    pub fn new(fake: Rc<Fake>, width: f32, height: f32) -> Self {
+        Self::start(fake, width, height, false)
+    }
+
+    pub fn start(fake: Rc<Fake>, width: f32, height: f32, fresh: bool) -> Self {
+        platform();
+        let now = Rc::new(Cell::new(NOW));
+        let (clock, paper) = (Rc::clone(&now), Paper::default());
+        let world = World {
+            backend: fake.clone(),
+            wake: Arc::new(|| {}),
+            clock: Box::new(move || clock.get()),
+            zone: Zone::Fixed(0),
+            clipboard: Box::new(paper.clone()),
+        };
+        let app = App::new(world, fresh).expect("the testing backend has windows");
+        app.window().window().set_size(LogicalSize::new(width, height));
+        app.window().show().expect("the testing backend shows windows");
+        let rig = Self { app, fake, paper, now };
+        rig.settle();
+        rig
+    }
+
+    pub fn window(&self) -> &MainWindow {
+        self.app.window()
+    }
+
+    /// Lets answers, layouts and timers run until nothing moves: a third of a second.
+    pub fn settle(&self) {
+        for _ in 0..20 {
+            self.app.pump();
+            self.pass(16);
+            // A picture is a layout: rows are made and measured as on a screen.
+            self.layout();
+        }
+        self.app.pump();
+    }
+
+    pub fn pass(&self, ms: u64) {
+        self.now.set(self.now.get() + ms);
+        i_slint_backend_testing::mock_elapsed_time(Duration::from_millis(ms));
+    }
+
+    fn layout(&self) {
+        self.window().window().take_snapshot().expect("the software renderer takes pictures");
+    }
+
+    pub fn resize(&self, width: f32, height: f32) {
+        self.window().window().set_size(LogicalSize::new(width, height));
+        self.settle();
+    }
+
+    pub fn find(&self, label: &str) -> Option<ElementHandle> {
+        ElementHandle::find_by_accessible_label(self.window(), label).next()
+    }
+
+    pub fn labelled(&self, part: &str) -> Option<ElementHandle> {
+        let part = part.to_owned();
+        let has = move |element: &ElementHandle| element.accessible_label().is_some_and(|label| label.contains(&part));
+        ElementQuery::from_root(self.window()).match_descendants().match_predicate(has).find_first()
+    }
+
+    pub fn get(&self, label: &str) -> ElementHandle {
+        self.find(label).or_else(|| self.labelled(label)).unwrap_or_else(|| panic!("nothing is labelled {label:?}; there is {:#?}", self.labels()))
+    }
+
+    pub fn labels(&self) -> Vec<String> {
+        let all = ElementQuery::from_root(self.window()).match_descendants().find_all();
+        all.iter().filter_map(|element| element.accessible_label()).map(|label| label.to_string()).filter(|label| !label.is_empty()).collect()
+    }
+
+    pub fn sees(&self, part: &str) -> bool {
+        self.labelled(part).is_some()
+    }
+
+    /// A real click, through hit-testing, at the middle of what has this label.
+    pub fn click(&self, label: &str) {
+        self.get(label).mock_single_click(PointerEventButton::Left);
+        self.settle();
+    }
+
+    pub fn key(&self, text: impl Into<SharedString>) {
+        let text = text.into();
+        let window = self.window().window();
+        window.dispatch_event(WindowEvent::KeyPressed { text: text.clone() });
+        window.dispatch_event(WindowEvent::KeyReleased { text });
+        self.settle();
+    }
+
+    pub fn chord(&self, held: Stroke, key: impl Into<SharedString>) {
+        let window = self.window().window();
+        window.dispatch_event(WindowEvent::KeyPressed { text: held.into() });
+        self.key(key);
+        window.dispatch_event(WindowEvent::KeyReleased { text: held.into() });
+        self.settle();
+    }
+
+    /// Types letter by letter into whatever has the focus.
+    pub fn write(&self, text: &str) {
+        let window = self.window().window();
+        for letter in text.chars() {
+            let text = SharedString::from(letter.to_string());
+            window.dispatch_event(WindowEvent::KeyPressed { text: text.clone() });
+            window.dispatch_event(WindowEvent::KeyReleased { text });
+        }
+        self.settle();
+    }
+
+    pub fn value(&self, label: &str) -> String {
+        self.get(label).accessible_value().unwrap_or_default().to_string()
+    }
+
+    pub fn fields(&self) -> Vec<String> {
+        let fields = ElementQuery::from_root(self.window()).match_descendants().match_accessible_role(AccessibleRole::TextInput).find_all();
+        fields.iter().filter_map(|field| field.accessible_label()).map(|label| label.to_string()).collect()
+    }
+
+    /// Messages on the screen, top to bottom.
+    pub fn bubbles(&self) -> Vec<ElementHandle> {
+        let mut all = ElementQuery::from_root(self.window()).match_descendants().match_accessible_role(AccessibleRole::ListItem).find_all();
+        all.sort_by(|a, b| a.absolute_position().y.total_cmp(&b.absolute_position().y));
+        all
+    }
+
+    /// Writes what is on the screen to `Y7KE_PICTURES/name.png`, if that is set.
+    pub fn picture(&self, name: &str) {
+        let Some(folder) = std::env::var_os("Y7KE_PICTURES") else { return };
+        let shot = self.window().window().take_snapshot().expect("the software renderer takes pictures");
+        let path = Path::new(&folder).join(format!("{name}.png"));
+        std::fs::create_dir_all(&folder).expect("a folder for the pictures");
+        let file = std::fs::File::create(path).expect("a file for the picture");
+        let mut encoder = png::Encoder::new(file, shot.width(), shot.height());
+        encoder.set_color(png::ColorType::Rgba);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header().expect("a header");
+        writer.write_image_data(shot.as_bytes()).expect("the pixels");
+    }
+}
