@@ -162,6 +162,11 @@ impl Node {
         self.answers.remove(&call.0).map(into_result)
     }
 
+    /// Did the answer come already?
+    pub fn has_answered(&self, call: Pending) -> bool {
+        self.answers.contains_key(&call.0)
+    }
+
     /// Waits for the answer of a pipelined call.
     pub fn answer(&mut self, call: Pending) -> Result<Value, RpcError> {
         let deadline = Deadline::new();

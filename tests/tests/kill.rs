@@ -17,8 +17,8 @@ const ROUNDS: u32 = 50;
 /// Messages that each side writes in a round without waiting.
 const BURST: u32 = 24;
 
-/// A round's longest run before the kill, in microseconds.
-const LONGEST_RUN_US: u64 = 300_000;
+/// A round's longest run after the answers that it waited for, in microseconds.
+const LONGEST_RUN_US: u64 = 600_000;
 
 /// One side over all its lives.
 struct Side {
@@ -54,6 +54,15 @@ impl Side {
         }
     }
 
+    /// Waits until `count` sends of this life are answered: the kill then meets work, not a start.
+    fn wait_for(&mut self, count: u32) {
+        let open = self.open.clone();
+        let calls = open.iter().take(usize::try_from(count).unwrap_or(0));
+        for call in calls {
+            self.node().until("an answer", |node| node.has_answered(*call).then_some(()));
+        }
+    }
+
     fn note(&mut self, answer: &Value) {
         assert!(self.answered.insert(text(&answer["result"]["message_id"])), "two sends got one id: {answer}");
     }
@@ -85,6 +94,8 @@ fn what_was_answered_survives_kills_at_random_moments_on_both_sides_exactly_once
     for round in 0..rounds() {
         a.write();
         b.write();
+        a.wait_for(rng.next_u32() % BURST);
+        b.wait_for(rng.next_u32() % BURST);
         run_for(a.node(), Duration::from_micros(rng.next_u64() % LONGEST_RUN_US));
         match rng.next_u32() % 3 {
             0 => a.kill(),
