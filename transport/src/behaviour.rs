@@ -82,6 +82,8 @@ struct Link {
     mine: bool,
     /// `Opened` was told, `Closed` was not.
     session: Option<SessionId>,
+    /// Why we ended the session, if we did.
+    ended: Option<CloseReason>,
 }
 
 struct Open {
@@ -163,7 +165,7 @@ impl Sessions {
             match order {
                 Order::Propose(link) => self.instruct(peer, link, Instruction::Propose),
                 Order::Start { link, session } => self.start(peer, link, session),
-                Order::End { session, reason, .. } => self.end(session, reason),
+                Order::End { link, session, reason } => self.end(link, session, reason),
                 Order::Drop(link) => self.drop_link(peer::peer_id(&peer), link),
             }
         }
@@ -195,9 +197,12 @@ impl Sessions {
         self.instruct(peer, id, Instruction::Start(Box::new(job)));
     }
 
-    fn end(&mut self, session: SessionId, reason: CloseReason) {
+    fn end(&mut self, id: ConnectionId, session: SessionId, reason: CloseReason) {
         use CloseReason::{Asked, Disconnected, Shutdown};
         let politely = matches!(reason, Asked { .. } | Disconnected | Shutdown);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.ended = Some(reason.clone());
+        }
         if let Some(open) = self.open.remove(&session) {
             open.outbox.end(Ending { reason, politely });
         }
@@ -213,7 +218,7 @@ impl Sessions {
         let mine = dialled_by_us(established.endpoint);
         let lower = if mine { self.me } else { peer } < if mine { peer } else { self.me };
         let rank = Rank::of(&path, lower);
-        self.links.insert(id, Link { peer, path, mine, session: None });
+        self.links.insert(id, Link { peer, path, mine, session: None, ended: None });
         let orders = self.arbiter.up(peer, id, rank, mine, self.clock.now_ms());
         self.obey(peer, orders);
     }
@@ -231,9 +236,14 @@ impl Sessions {
     fn closed(&mut self, id: ConnectionId, reason: CloseReason) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(session) = link.session.take() else { return };
-        let replaced =
-            matches!(reason, CloseReason::Lost | CloseReason::PeerClosed) && self.arbiter.has_rival(&link.peer);
-        let reason = if replaced { CloseReason::Replaced } else { reason };
+        let rival = self.arbiter.has_rival(&link.peer);
+        let reason = match (link.ended.take(), reason) {
+            // It may have broken while it was being ended.
+            (Some(ordered), _) => ordered,
+            // The peer moved to the better connection before we did.
+            (None, CloseReason::Lost | CloseReason::PeerClosed) if rival => CloseReason::Replaced,
+            (None, reason) => reason,
+        };
         tracing::debug!(%session, ?reason, "session over");
         self.open.remove(&session);
         self.actions.push_back(ToSwarm::GenerateEvent(Event::Closed { session, reason }.into()));

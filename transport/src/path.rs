@@ -1,7 +1,5 @@
 //! How a session reaches its peer: the facts behind a label such as `DIRECT · QUIC · IPv6`.
 
-use std::net::IpAddr;
-
 use libp2p::Multiaddr;
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
@@ -71,10 +69,8 @@ impl Path {
 fn version(addr: &Multiaddr) -> IpVersion {
     match addr.iter().next() {
         Some(Protocol::Ip4(_) | Protocol::Dns4(_)) => IpVersion::V4,
-        Some(Protocol::Ip6(ip)) => {
-            IpAddr::V6(ip).to_canonical().is_ipv4().then_some(IpVersion::V4).unwrap_or(IpVersion::V6)
-        }
-        Some(Protocol::Dns6(_)) => IpVersion::V6,
+        Some(Protocol::Ip6(ip)) if ip.to_ipv4_mapped().is_some() => IpVersion::V4,
+        Some(Protocol::Ip6(_) | Protocol::Dns6(_)) => IpVersion::V6,
         _ => IpVersion::Unknown,
     }
 }

@@ -165,14 +165,8 @@ async fn faults_of_dials_have_names() {
     assert_eq!(refusal, [FailedAttempt { address: Some(refused), why: DialFault::Refused }]);
 
     // Accepts by the kernel's hand, and says nothing.
-    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mute: Address = format!("/ip4/127.0.0.1/tcp/{}", mute.local_addr().unwrap().port())
-        .parse::<Address>()
-        .map(|address| {
-            std::mem::forget(mute);
-            address
-        })
-        .unwrap();
+    let mute_socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mute = format!("/ip4/127.0.0.1/tcp/{}", mute_socket.local_addr().unwrap().port()).parse().unwrap();
     a.dial_at(3, None, vec![mute]).await;
     assert_eq!(why(&failure(&mut a).await), [DialFault::Timeout]);
 

@@ -166,7 +166,7 @@ fn noise_bytes(seed: u64, length: usize) -> Vec<u8> {
         .map(|at| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             // Plausible lengths at first, so that bodies are read too.
-            if seed % 2 == 0 && at % 4 != 0 { 0 } else { (state >> 56) as u8 }
+            if seed.is_multiple_of(2) && at % 4 != 0 { 0 } else { (state >> 56) as u8 }
         })
         .collect()
 }

@@ -114,7 +114,9 @@ async fn close_ends_one_session_and_the_next_dial_opens_another() {
     exchange(&mut a, &mut b, b"again").await;
     let peer = b.key;
     a.command(Command::Disconnect { peer }).await;
-    assert_eq!(a.closed().await, CloseReason::Disconnected);
+    // It may be moving to QUIC.
+    while a.closed().await == CloseReason::Replaced {}
+    assert_eq!(a.closed.last().map(|(_, reason)| reason.clone()), Some(CloseReason::Disconnected));
     a.shut_down().await;
     b.shut_down().await;
 }
