@@ -65,7 +65,7 @@ mod wire;
 mod words;
 
 pub use fault::{Bye, Close, Fault, Misuse};
-pub use note::{BUNDLE_CAP, Note, REQUEST_CAP, RefusalReason};
+pub use note::{ADDRESS_CAP, ADDRESSES, BUNDLE_CAP, Note, REQUEST_CAP, RefusalReason};
 pub use proof::SessionProof;
 pub use session::{Config, Session};
 pub use surface::{Heads, Input, Item, Lane, Name, Outcome, Output, Parcel, Position, ReadId, Stage, Ticket, Want};

@@ -7,6 +7,7 @@
 //!   18 request            var ≤ 24 KiB                an encoded SealedRequest of crypto
 //!   19 request-received   req_id 32
 //!   20 request-refused    req_id 32 · reason u8
+//!   21 addresses          n u32 ≤ 8 · n × text ≤ 512 B
 //! ```
 //!
 //! The session carries notes and looks into none: rate limits (requests per hour) are the owner's.
@@ -23,6 +24,12 @@ pub const BUNDLE_CAP: usize = Bundle::CAP;
 
 /// An encoded sealed request, in bytes (C1).
 pub const REQUEST_CAP: usize = SealedRequest::CAP;
+
+/// Addresses in a note: four transports of an inside and an outside, as in an identity link.
+pub const ADDRESSES: usize = 8;
+
+/// An address in a note, in bytes: a name of 253 with its ports and a peer id.
+pub const ADDRESS_CAP: usize = 512;
 
 /// Both fit a stranger's frame.
 const _: () = assert!(BUNDLE_CAP + 5 <= STRANGER_FRAME && REQUEST_CAP + 5 <= STRANGER_FRAME);
@@ -45,6 +52,9 @@ pub enum Note {
         /// Why.
         reason: RefusalReason,
     },
+    /// Where this device listens now, to be dialled again: for contacts. At most [`ADDRESSES`] texts
+    /// of at most [`ADDRESS_CAP`] bytes; what they mean is the owner's.
+    Addresses(Vec<String>),
 }
 
 /// Why a request is not taken. Says nothing about what a person decided: a rejection is silent (C4).
@@ -87,6 +97,7 @@ const BUNDLE: u8 = 17;
 const REQUEST: u8 = 18;
 const REQUEST_RECEIVED: u8 = 19;
 const REQUEST_REFUSED: u8 = 20;
+const ADDRESSES_KIND: u8 = 21;
 
 impl Note {
     /// Whether its bytes are within their cap.
@@ -94,6 +105,7 @@ impl Note {
         match self {
             Self::Bundle(bytes) => bytes.len() <= BUNDLE_CAP,
             Self::Request(bytes) => bytes.len() <= REQUEST_CAP,
+            Self::Addresses(texts) => texts.len() <= ADDRESSES && texts.iter().all(|text| text.len() <= ADDRESS_CAP),
             Self::WantBundle(_) | Self::RequestReceived(_) | Self::RequestRefused { .. } => true,
         }
     }
@@ -110,6 +122,10 @@ impl Wire for Note {
             Self::Request(bytes) => to.u8(REQUEST).var(bytes),
             Self::RequestReceived(req_id) => to.u8(REQUEST_RECEIVED).put(req_id),
             Self::RequestRefused { req_id, reason } => to.u8(REQUEST_REFUSED).put(req_id).u8(reason.code()),
+            Self::Addresses(texts) => {
+                to.u8(ADDRESSES_KIND).count(texts.len());
+                texts.iter().fold(to, |to, text| to.var(text.as_bytes()))
+            }
         };
     }
 
@@ -128,7 +144,13 @@ impl Note {
             REQUEST => Self::Request(from.var(REQUEST_CAP)?.to_vec()),
             REQUEST_RECEIVED => Self::RequestReceived(from.get()?),
             REQUEST_REFUSED => Self::RequestRefused { req_id: from.get()?, reason: RefusalReason::read(from)? },
+            ADDRESSES_KIND => Self::Addresses(read_addresses(from)?),
             _ => return Err(from.bad()),
         })
     }
+}
+
+fn read_addresses(from: &mut Reader<'_>) -> Result<Vec<String>, DecodeError> {
+    let count = from.count(ADDRESSES)?;
+    (0..count).map(|_| Ok(from.text(ADDRESS_CAP)?.to_owned())).collect()
 }

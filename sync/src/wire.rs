@@ -384,6 +384,7 @@ mod tests {
             ("handshake 18 request", Hand::Note(Note::Request(vec![4, 5]))),
             ("handshake 19 request-received", Hand::Note(Note::RequestReceived(req_id))),
             ("handshake 20 request-refused", Hand::Note(refused)),
+            ("handshake 21 addresses", Hand::Note(Note::Addresses(vec!["/ip4/192.168.1.7/tcp/4101".to_owned()]))),
         ]
     }
 

@@ -572,6 +572,7 @@ fn notes() -> Vec<Note> {
         Note::Request(vec![2; 20_000]),
         Note::RequestReceived(req_id),
         Note::RequestRefused { req_id, reason: RefusalReason::StaleBundle },
+        Note::Addresses(vec!["/ip4/192.168.1.7/tcp/4101".to_owned(), String::new()]),
     ]
 }
 

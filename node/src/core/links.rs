@@ -240,6 +240,7 @@ impl<R: CryptoRng> Round<'_, R> {
                 self.stay(id);
                 self.core.dialing.connected(&proven.root, self.now.mono_ms);
                 self.trust(id)?;
+                self.tell_addresses(id)?;
                 self.grant_identities(id, &proven.root)?;
                 self.hand_requests_over(id)
             }

@@ -16,6 +16,7 @@ use y7ke_crypto::ids::{NetKey, RootId};
 use y7ke_ledger::views::ContactState;
 use y7ke_transport::{Address, Command as NetCommand, FailedAttempt, SessionId, Ticket};
 
+use super::people::Relation;
 use super::{CallId, Core, Round, Step};
 use crate::api::{Answer, ApiError, ErrorKind, Mode, Notice};
 
@@ -74,6 +75,30 @@ impl<R: CryptoRng> Round<'_, R> {
         self.core.listen = addresses;
         let listen = self.core.listen_texts();
         self.tell(Notice::Listening { listen });
+        let trusted: Vec<SessionId> =
+            self.core.links.iter().filter(|(_, link)| link.trusted).map(|(id, _)| *id).collect();
+        trusted.into_iter().try_for_each(|id| self.tell_addresses(id))
+    }
+
+    /// Says to a contact where this device listens, so that either side can call the other again.
+    pub(super) fn tell_addresses(&mut self, id: SessionId) -> Step {
+        let Some(link) = self.core.links.get(&id) else { return Ok(()) };
+        // An address of this machine alone is of use only to somebody on it.
+        let here = link.path.remote.is_loopback();
+        let usable = self.core.listen.iter().filter(|address| here || !address.is_loopback());
+        let texts: Vec<String> = usable.take(y7ke_sync::ADDRESSES).map(ToString::to_string).collect();
+        if texts.is_empty() { Ok(()) } else { self.note(id, y7ke_sync::Note::Addresses(texts)) }
+    }
+
+    /// A contact says where it listens: worth a try, behind what is known to work.
+    pub(super) fn heard_addresses(&mut self, id: SessionId, texts: &[String]) -> Step {
+        let Some(proven) = self.core.links.get(&id).and_then(|link| link.proven) else { return Ok(()) };
+        if !matches!(self.relation(&proven.root)?, Relation::Contact | Relation::Asked | Relation::Sibling) {
+            return Ok(());
+        }
+        for address in texts.iter().filter_map(|text| text.parse::<Address>().ok()) {
+            self.book.put_address(&proven.net, &address.without_peer().to_string(), 0)?;
+        }
         Ok(())
     }
 

@@ -212,6 +212,7 @@ impl<R: CryptoRng> Round<'_, R> {
                 tracing::debug!(session = id.0, ?reason, "a request was not taken");
                 Ok(())
             }
+            Note::Addresses(texts) => self.heard_addresses(id, &texts),
         }
     }
 

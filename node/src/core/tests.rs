@@ -379,3 +379,12 @@ fn names_travel_and_nicknames_stay() {
     world.pass(1_000);
     assert_eq!(world.digest(0, 1), world.digest(1, 0));
 }
+
+/// Whoever was called learns where to call back.
+#[test]
+fn e10_either_side_can_call_the_other_again() {
+    let mut world = World::friends();
+    let net = world.machines[0].engine.core.me.net;
+    let saved = world.machines[1].engine.ledger().view().expect("a view").addresses(&net).expect("addresses");
+    assert_eq!(saved.iter().map(|row| row.address.as_str()).collect::<Vec<_>>(), [address(0).to_string()]);
+}
