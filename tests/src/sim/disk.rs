@@ -183,9 +183,13 @@ impl SimDisk {
         self.lock().faults.push(fault);
     }
 
-    /// Takes back every failure that is planned or lasts.
+    /// Takes back every failure that is planned or lasts, and a power cut that has not come yet.
     pub fn heal(&self) {
-        self.lock().faults.clear();
+        let mut platter = self.lock();
+        platter.faults.clear();
+        if !platter.is_dark() {
+            platter.power_until = None;
+        }
     }
 
     /// The power goes after so many more changing operations; then nothing works until a crash.

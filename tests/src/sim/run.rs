@@ -48,12 +48,14 @@ impl Scenario {
         let Scenario { file, name, .. } = self;
         let (seed, hash) = (world.seed, world.trace.hash());
         eprintln!(
-            "{name} seed {seed}: trace {hash}, {} lines, {} s, {said} messages, {} answers, {} frames, {} cuts",
+            "{name} seed {seed}: trace {hash}, {} lines, {} s, {said} messages, {} answers, {} frames, {} cuts, {} disk errors, {} delivered",
             world.trace.lines(),
             world.now / SECOND,
             world.people.answers,
             world.net.counts.frames,
             world.net.counts.cuts,
+            world.machines.iter().map(|machine| machine.disk.hits()).sum::<u64>(),
+            world.checks.proven_delivered,
         );
         if world.checks.is_lost() {
             let broken = world.checks.violations().join("\n  ");

@@ -94,37 +94,70 @@ pub fn plan(world: &mut World, who: &[MachineId], storm: Storm, deed: fn(&mut Di
 
 /// Plans one thing that breaks, and that it works again a while later.
 fn blow(world: &mut World, dice: &mut Dice, who: &[MachineId], storm: Storm) {
+    let Breaks { network, machines, disks, clocks } = storm.breaks;
+    let kinds: Vec<fn(&mut World, &mut Dice, Blow)> = [
+        (network, hit_network as fn(&mut World, &mut Dice, Blow)),
+        (network, hit_network),
+        (machines, hit_machine),
+        (machines, hit_machine),
+        (disks, hit_disk),
+        (disks, hit_disk),
+        (clocks, hit_clock),
+    ]
+    .into_iter()
+    .filter_map(|(may, kind)| may.then_some(kind))
+    .collect();
     let (at, lasts) = (dice.below(storm.span), dice.within(50 * MILLI..20 * SECOND));
-    let Some((a, b)) = two(dice, who) else { return };
-    let breaks = storm.breaks;
-    match dice.below(12) {
-        0..2 if breaks.network => world.plan(at, Act::Cut(a, b)),
-        2..4 if breaks.network => {
+    if let (Some((a, b)), Some(kind)) = (two(dice, who), dice.pick(&kinds)) {
+        kind(world, dice, Blow { at, lasts, a, b });
+    }
+}
+
+/// When, for how long, and whom.
+#[derive(Clone, Copy)]
+struct Blow {
+    at: Micros,
+    lasts: Micros,
+    a: MachineId,
+    b: MachineId,
+}
+
+fn hit_network(world: &mut World, dice: &mut Dice, Blow { at, lasts, a, b }: Blow) {
+    match dice.below(5) {
+        0..2 => world.plan(at, Act::Cut(a, b)),
+        2 => world.plan(at, Act::Weather(Box::new(Weather::foul(dice)))),
+        _ => {
             world.plan(at, if dice.coin() { Act::Part(a, b) } else { Act::Deafen(a, b) });
             world.plan(at + lasts, Act::Heal);
         }
-        4 if breaks.network => world.plan(at, Act::Weather(Box::new(Weather::foul(dice)))),
-        5..7 if breaks.machines => {
-            world.plan(at, if dice.coin() { Act::Crash(a) } else { Act::Kill(a) });
-            world.plan(at + lasts, Act::Boot(a));
-        }
-        7..9 if breaks.machines => world.plan(at, Act::PowerCut(a, dice.below(120))),
-        9..11 if breaks.disks => {
-            world.plan(at, Act::Disk(a, fault(dice)));
-            world.plan(at + lasts, Act::DiskHeals(a));
-        }
-        11 if breaks.clocks => world.plan(at, clock(dice, a)),
-        _ => {}
     }
+}
+
+fn hit_machine(world: &mut World, dice: &mut Dice, Blow { at, lasts, a, .. }: Blow) {
+    if dice.coin() {
+        // Somewhere within the next commits.
+        return world.plan(at, Act::PowerCut(a, dice.below(120)));
+    }
+    world.plan(at, if dice.coin() { Act::Crash(a) } else { Act::Kill(a) });
+    world.plan(at + lasts, Act::Boot(a));
+}
+
+fn hit_disk(world: &mut World, dice: &mut Dice, Blow { at, lasts, a, .. }: Blow) {
+    world.plan(at, Act::Disk(a, fault(dice)));
+    world.plan(at + lasts, Act::DiskHeals(a));
+}
+
+fn hit_clock(world: &mut World, dice: &mut Dice, Blow { at, a, .. }: Blow) {
+    world.plan(at, clock(dice, a));
 }
 
 /// Any failure of any operation.
 pub fn fault(dice: &mut Dice) -> Fault {
-    let op = match dice.below(5) {
+    let op = match dice.below(10) {
         0 => Some(Op::Read),
-        1 => Some(Op::Write),
-        2 => Some(Op::SetLen),
-        3 => Some(Op::Sync),
+        1 => Some(Op::SetLen),
+        2..5 => Some(Op::Write),
+        5..8 => Some(Op::Sync),
         _ => None,
     };
     let full = dice.coin() && op != Some(Op::Read);

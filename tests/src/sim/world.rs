@@ -237,7 +237,7 @@ impl World {
     pub fn ask(&mut self, machine: MachineId, command: Command) -> Result<Answer, ApiError> {
         let call = self.call(machine, command);
         let answered = self.run_until(60 * SECOND, |world| !world.people.is_open(machine, call));
-        if !answered {
+        if !answered && !self.checks.is_lost() {
             self.checks.violated(format!("a call of machine {machine} was not answered within a minute"));
         }
         self.people.take_answer(machine, call).unwrap_or_else(|| Err(ApiError::new(ErrorKind::Locked, "nobody answers")))
