@@ -32,6 +32,8 @@ pub struct Launch {
     listen: Vec<String>,
     more: Vec<String>,
     log: String,
+    /// Files may not grow beyond this: a disk that is full.
+    disk_kib: Option<u64>,
 }
 
 impl Launch {
@@ -39,7 +41,7 @@ impl Launch {
     pub fn new(program: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
         let listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
         let log = std::env::var("Y7KE_LOG").unwrap_or_else(|_unset| "info".into());
-        Self { program: program.into(), folder: folder.into(), listen, more: Vec::new(), log }
+        Self { program: program.into(), folder: folder.into(), listen, more: Vec::new(), log, disk_kib: None }
     }
 
     /// Listens at exactly this port of loopback.
@@ -60,15 +62,29 @@ impl Launch {
         self
     }
 
+    /// On a disk where no file may grow beyond so many blocks of 1,024 bytes; writing more fails.
+    pub fn on_a_disk_of(mut self, kib: u64) -> Self {
+        self.disk_kib = Some(kib);
+        self
+    }
+
     /// The command line, ready to be spawned.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = self.base();
         command.arg("rpc").arg("--data-dir").arg(&self.folder).arg("--no-mdns");
         for address in &self.listen {
             command.arg("--listen").arg(address);
         }
         command.args(&self.more).env_remove("Y7KE_DATA_DIR");
         command
+    }
+
+    /// A signal that is ignored stays ignored over `exec`, so the write fails instead of killing.
+    fn base(&self) -> Command {
+        let Some(kib) = self.disk_kib else { return Command::new(&self.program) };
+        let mut shell = Command::new("bash");
+        shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -S -f {kib}; exec \"$0\" \"$@\"")).arg(&self.program);
+        shell
     }
 
     /// Starts it. Its stderr goes to `<folder>.stderr`, appended over restarts.
@@ -266,6 +282,11 @@ impl Node {
             self.file(&line);
         }
         wait(&mut self.child)
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The number under which a call's answer is filed by [`Node::kill`].

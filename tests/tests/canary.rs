@@ -1,4 +1,5 @@
 //! What a person wrote is nowhere but on the screens of the two (shown: 6; the row "encrypted covers all").
+#![allow(clippy::unwrap_used, reason = "a failed expectation ends a test")]
 
 mod common;
 
@@ -64,7 +65,8 @@ fn nowhere(bytes: &[u8], place: &str) {
     let utf16: Vec<u8> = CANARY.encode_utf16().flat_map(u16::to_le_bytes).collect();
     for canary in [CANARY.as_bytes(), &utf16, hex(CANARY).as_bytes()] {
         let found = bytes.windows(canary.len()).position(|window| window == canary);
-        let around = found.map(|at| String::from_utf8_lossy(&bytes[at..(at + canary.len() + 16).min(bytes.len())]).into_owned());
+        let around =
+            found.map(|at| String::from_utf8_lossy(&bytes[at..(at + canary.len() + 16).min(bytes.len())]).into_owned());
         assert_eq!(around, None, "the canary sings in {place}");
     }
 }

@@ -1,4 +1,5 @@
 //! Becoming acquainted, over real processes (shown: 1; rows B1, B2, B4, B5, B6).
+#![allow(clippy::unwrap_used, reason = "a failed expectation ends a test")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The log tools beside a node (shown: 5; F1).
+#![allow(clippy::unwrap_used, reason = "a failed expectation ends a test")]
 
 mod common;
 

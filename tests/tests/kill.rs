@@ -1,4 +1,5 @@
 //! Killed at any moment: what was answered is on both sides exactly once (shown: 3; E7, S3).
+#![allow(clippy::unwrap_used, reason = "a failed expectation ends a test")]
 
 mod common;
 

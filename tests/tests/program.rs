@@ -1,4 +1,5 @@
 //! The program as a program: start-up failures, exit codes, bad lines, restarts (RPC.md; rows A1, A3).
+#![allow(clippy::unwrap_used, reason = "a failed expectation ends a test")]
 
 mod common;
 

@@ -1,10 +1,12 @@
 //! Talking, over real processes (shown: 2 and 4; rows C2, C3, C4).
+#![allow(clippy::unwrap_used, reason = "a failed expectation ends a test")]
 
 mod common;
 
 use common::{Person, befriend, contact, ids, in_step, list, messages, state_of, text};
 use serde_json::json;
 use y7ke_tests::process::Node;
+use y7ke_tests::proxy::Proxy;
 
 /// C4, S7: interleaved in both directions, the order is one, and stays so after a restart.
 #[test]
@@ -52,6 +54,33 @@ fn five_thousand_messages_wait_for_somebody_who_is_away() {
     in_step(&mut a, &a_id, &mut b, &b_id);
     assert_eq!(ids(&messages(&mut b, &a_id)), sent);
     all_delivered(&mut a, &b_id, WAITING);
+}
+
+/// S2: what two nodes exchange to find that they are in step does not grow with the length of the log.
+#[test]
+fn reconnecting_costs_the_same_after_twenty_and_after_a_thousand_messages() {
+    let (ada, bob) = (Person::new(), Person::new());
+    let proxy = Proxy::start(bob.port).unwrap();
+    let (mut a, mut b) = (ada.start(), bob.start());
+    let link = common::uri(&mut b).replace(&format!("tcp%2F{}", bob.port), &format!("tcp%2F{}", proxy.port));
+    let (a_id, b_id) = common::befriend_by(&link, &mut a, &mut b);
+    let mut costs = Vec::new();
+    for count in [20, 1000] {
+        let calls: Vec<_> =
+            (0..count).map(|n| a.ask("message.send", json!({"y7_id": b_id, "text": n.to_string()}))).collect();
+        calls.into_iter().for_each(|call| drop(a.answer(call).unwrap()));
+        in_step(&mut a, &a_id, &mut b, &b_id);
+        assert!(a.end().success());
+        let before = proxy.seen().len();
+        a = ada.start();
+        contact(&mut a, "b online", &b_id, |contact| contact["presence"] == "online");
+        let sent = a.get("message.send", json!({"y7_id": b_id, "text": "after"}))["message_id"].clone();
+        a.event("delivery", |event| {
+            event["message"]["message_id"] == sent && event["message"]["status"] == "delivered"
+        });
+        costs.push(proxy.seen().len() - before);
+    }
+    assert!(costs[1] < costs[0] + 4096, "{costs:?} bytes");
 }
 
 /// C2: queued while away, then delivered with the device named, then read.

@@ -49,6 +49,11 @@ pub fn uri(node: &mut Node) -> String {
 /// `a` asks, `b` accepts; both ids once both are acquainted.
 pub fn befriend(a: &mut Node, b: &mut Node) -> (String, String) {
     let link = uri(b);
+    befriend_by(&link, a, b)
+}
+
+/// The same by a link that the test has made.
+pub fn befriend_by(link: &str, a: &mut Node, b: &mut Node) -> (String, String) {
     a.get("contact.request", json!({"uri": link, "greeting": "hello"}));
     let request = b.event("a request", |event| event["kind"] == "request.received");
     b.get("request.accept", json!({"request_id": request["request"]["request_id"]}));
@@ -66,8 +71,7 @@ pub fn accepted(node: &mut Node, y7_id: &str) -> Value {
 pub fn contact(node: &mut Node, what: &str, y7_id: &str, fits: impl Fn(&Value) -> bool) -> Value {
     node.until(what, |node| {
         let contacts = node.get("contact.list", json!({}));
-        let found = list(&contacts).iter().find(|contact| contact["y7_id"] == y7_id && fits(contact)).cloned();
-        found
+        list(&contacts).iter().find(|contact| contact["y7_id"] == y7_id && fits(contact)).cloned()
     })
 }
 
