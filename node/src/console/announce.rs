@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::screen::{self, Screen};
-use crate::api::{Answer, Command, ContactView, Conversation, MessageView, Notice, Presence, RequestView};
+use crate::api::{
+    Answer, Command, ContactState, ContactView, Conversation, Direction, MessageView, Notice, Presence, RequestState,
+    RequestView,
+};
 use crate::shell::{Handle, NoticeReader};
 
 /// The thread that shows notices, and the chat that is open.
@@ -22,7 +25,8 @@ impl Announcer {
         screen: Arc<Screen<O>>,
     ) -> Self {
         let open = Arc::new(Mutex::new(None));
-        let teller = Teller { node, screen, open: Arc::clone(&open), names: BTreeMap::new(), online: BTreeMap::new() };
+        let (names, online, states) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let teller = Teller { node, screen, open: Arc::clone(&open), names, online, states };
         Self { thread: std::thread::spawn(move || teller.tell(notices)), open }
     }
 
@@ -48,6 +52,7 @@ struct Teller<O> {
     open: Arc<Mutex<Option<String>>>,
     names: BTreeMap<String, String>,
     online: BTreeMap<String, Presence>,
+    states: BTreeMap<String, ContactState>,
 }
 
 impl<O: Write> Teller<O> {
@@ -57,7 +62,8 @@ impl<O: Write> Teller<O> {
             match notice {
                 Notice::MessageReceived { message } => self.message(&message),
                 Notice::RequestReceived { request } => self.request(&request),
-                Notice::ContactChanged { contact } => self.learn(&contact),
+                Notice::RequestChanged { request } => self.answered(&request),
+                Notice::ContactChanged { contact } => self.contact(&contact),
                 Notice::Presence { y7_id, presence } => self.presence(y7_id, presence),
                 Notice::Storage { error } => self.storage(&error),
                 Notice::Resync => self.screen.say("Much happened at once; open the chat again to see all of it."),
@@ -68,7 +74,10 @@ impl<O: Write> Teller<O> {
 
     fn learn_names(&mut self) {
         if let Ok(Answer::Contacts(people)) = self.node.call_blocking(Command::ContactList) {
-            people.iter().for_each(|person| self.learn(person));
+            for person in &people {
+                self.states.insert(person.y7_id.clone(), person.state);
+                self.learn(person);
+            }
         }
     }
 
@@ -97,6 +106,21 @@ impl<O: Write> Teller<O> {
     fn request(&self, request: &RequestView) {
         let who = if request.name.is_empty() { screen::short(&request.y7_id) } else { screen::clean(&request.name) };
         self.screen.say(&format!("{who} asks to be a contact. Type requests to see and answer it."));
+    }
+
+    /// Theirs to answer, so worth a line; what was done here was said where it was typed.
+    fn answered(&self, request: &RequestView) {
+        if request.direction == Direction::Out && request.state == RequestState::Expired {
+            self.screen.say(&format!("{} did not answer in time.", self.name(&request.y7_id)));
+        }
+    }
+
+    fn contact(&mut self, contact: &ContactView) {
+        let before = self.states.insert(contact.y7_id.clone(), contact.state);
+        self.learn(contact);
+        if before == Some(ContactState::PendingOut) && contact.state == ContactState::Accepted {
+            self.screen.say(&format!("{} accepted. Type chats to see them in the list.", self.name(&contact.y7_id)));
+        }
     }
 
     /// Connecting is nothing that a person waits for; coming and going is.
