@@ -25,9 +25,10 @@
 //! * No type of libp2p appears in this surface; no address or peer id is logged above `debug`.
 //!   libp2p's own crates log some at `info` and even at `warn`: see [`LOG_FILTER`].
 //!
-//! Seams, not built yet: a Kademlia, relay-client and DCUtR behaviour beside `session` in
-//! [`behaviour`](self); relayed connections rank below direct ones already, and their roles are
-//! taken from the effective endpoint, as hole punching needs.
+//! Seams, not built yet: Kademlia, the relay client and DCUtR become further behaviours of
+//! `endpoint::Net`, and the relay's transport one more leg of `endpoint::sockets`. Sessions are ready
+//! for them: relayed connections rank below direct ones and are closed once a direct one carries the
+//! session, and who dialled is taken from the effective role, as hole punching needs.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
@@ -350,8 +351,8 @@ pub enum StartError {
     /// `start` needs a tokio runtime around it.
     #[error("the transport was started outside a tokio runtime")]
     NoRuntime,
-    /// The system gave no sockets for watching the network.
-    #[error("the network cannot be watched: {0}")]
+    /// The system or the key did not allow to set up the endpoint.
+    #[error("the network endpoint cannot be set up: {0}")]
     Network(#[from] std::io::Error),
 }
 

@@ -370,3 +370,18 @@ fn links_that_break_leave_both_devices_on_one_link_or_none() {
         assert_eq!(left.is_some(), open, "seed {seed}: a link is open and carries nothing");
     }
 }
+
+#[test]
+fn a_settling_time_that_is_too_short_costs_sessions_but_never_leaves_the_devices_apart() {
+    for seed in 0..4_000 {
+        let mut world = World::new(seed, 5);
+        for _ in 0..=world.below(4) {
+            world.dial();
+            for _ in 0..world.below(12) {
+                world.step();
+            }
+        }
+        world.run_out();
+        assert_eq!(world.carrying(0), world.carrying(1), "seed {seed}");
+    }
+}
