@@ -25,6 +25,8 @@ const URGENT_PAUSE_MS: u64 = 4_000;
 const CALM_PAUSE_MS: u64 = 300_000;
 /// A session that lasted this long was a success, ms.
 const GOOD_SESSION_MS: u64 = 10_000;
+/// A session that takes over another opens within this, ms: three streams on a connection that stands.
+const REPLACED_PATIENCE_MS: u64 = 2_000;
 /// A dial without an answer for this long counts as failed, ms (the transport's own limits are shorter).
 const DIAL_PATIENCE_MS: u64 = 20_000;
 
@@ -101,6 +103,13 @@ impl Dialing {
         let pause = if good { 0 } else { pause_ms(person.failures, person.urgent && !dismissed, jitter) };
         person.failures = if good { 0 } else { person.failures.saturating_add(1) };
         person.stage = Stage::Waiting { until_ms: now_ms + pause };
+    }
+
+    /// A better connection takes the session over; should it die before it opens, dial again.
+    pub(crate) fn replaced(&mut self, root: &RootId, now_ms: u64) {
+        if let Some(person) = self.people.get_mut(root) {
+            person.stage = Stage::Waiting { until_ms: now_ms + REPLACED_PATIENCE_MS };
+        }
     }
 
     /// A dial failed, or there was no address to dial; `jitter` is any random number.
@@ -221,6 +230,16 @@ mod tests {
         assert_eq!(dialing.poll_timeout(), None);
         dialing.lost(&somebody(), GOOD_SESSION_MS, false, 0);
         assert_eq!(dialing.take_due(GOOD_SESSION_MS), [somebody()]);
+    }
+
+    #[test]
+    fn a_session_that_was_replaced_by_nothing_is_dialled_again() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), false, 0);
+        dialing.connected(&somebody(), 0);
+        dialing.replaced(&somebody(), 100);
+        assert!(dialing.take_due(100).is_empty());
+        assert_eq!(dialing.take_due(100 + REPLACED_PATIENCE_MS), [somebody()]);
     }
 
     #[test]

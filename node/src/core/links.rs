@@ -129,10 +129,15 @@ impl<R: CryptoRng> Round<'_, R> {
         tracing::debug!(session = id.0, ?reason, "session over");
         let Some(link) = self.core.links.remove(&id) else { return Ok(()) };
         let Some(root) = link.root() else { return Ok(()) };
-        if self.core.links_of(&root).next().is_none() && *reason != CloseReason::Replaced {
-            let jitter = self.rng.next_u64();
-            self.core.dialing.lost(&root, self.now.mono_ms, *reason == CloseReason::PeerClosed, jitter);
+        if self.core.links_of(&root).next().is_some() {
+            return self.tell_presence(&root);
         }
+        if *reason == CloseReason::Replaced {
+            self.core.dialing.replaced(&root, self.now.mono_ms);
+            return Ok(());
+        }
+        let jitter = self.rng.next_u64();
+        self.core.dialing.lost(&root, self.now.mono_ms, *reason == CloseReason::PeerClosed, jitter);
         self.tell_presence(&root)
     }
 
