@@ -89,7 +89,7 @@ pub fn prepare_process() {
 
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("Y7KE_LOG")
-        .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new(format!("warn,{}", y7ke_transport::LOG_FILTER)));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr);
     if subscriber.try_init().is_err() {
         tracing::debug!("logs are set up already");
