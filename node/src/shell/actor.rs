@@ -119,7 +119,7 @@ impl Calls {
     }
 
     fn refuse_all(&mut self) {
-        let ended = || ApiError::new(ErrorKind::Locked, "the node ended before this was done; start it again");
+        let ended = || ApiError::new(ErrorKind::Locked, "The node ended before this was done. Start it again.");
         std::mem::take(&mut self.open).into_values().for_each(|reply| reply(Err(ended())));
     }
 }
@@ -321,7 +321,7 @@ fn take_event(event: Option<NetEvent>, inputs: &mut Vec<Input>) -> Next {
 }
 
 fn disk_failed() -> ApiError {
-    ApiError::new(ErrorKind::Storage, "the disk failed and is being tried again; free some space or check the disk")
+    ApiError::new(ErrorKind::Storage, "The disk failed and is being tried again. Free some space or check the disk.")
 }
 
 async fn at(until: Option<tokio::time::Instant>) {

@@ -112,5 +112,5 @@ fn into_reply(sender: oneshot::Sender<Result<Answer, ApiError>>) -> Reply {
 }
 
 fn ended() -> ApiError {
-    ApiError::new(ErrorKind::Locked, "the node has ended; start it again")
+    ApiError::new(ErrorKind::Locked, "The node has ended. Start it again.")
 }

@@ -22,6 +22,9 @@ const DEFAULT: [&str; 4] =
 /// Binding sockets takes milliseconds; after this the node starts without what is missing.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// A wildcard becomes one address after the other; after this long without another one, they are all there.
+const QUIET: Duration = Duration::from_millis(50);
+
 /// The running transport, and what it said until its addresses stood.
 pub(super) fn start(
     runtime: &Runtime,
@@ -57,17 +60,37 @@ fn refused(fault: transport::StartError) -> StartError {
 /// Listens to the transport until each address of `listen` stands or failed.
 async fn hear(events: &mut mpsc::Receiver<NetEvent>, listen: &[Address]) -> Vec<NetEvent> {
     let mut heard = Vec::new();
-    let all = async {
-        while !listen.iter().all(|address| is_settled(address, &heard)) {
-            match events.recv().await {
-                Some(event) => heard.push(event),
-                None => return,
-            }
-        }
-    };
+    let all = hear_all(events, listen, &mut heard);
     if tokio::time::timeout(PATIENCE, all).await.is_err() {
         tracing::warn!("not every address is up yet; going on without");
     }
+    newest_listening(heard)
+}
+
+async fn hear_all(events: &mut mpsc::Receiver<NetEvent>, listen: &[Address], heard: &mut Vec<NetEvent>) {
+    while !listen.iter().all(|address| is_settled(address, heard)) {
+        match events.recv().await {
+            Some(event) => heard.push(event),
+            None => return,
+        }
+    }
+    while listen.iter().any(Address::is_unspecified) {
+        match tokio::time::timeout(QUIET, events.recv()).await {
+            Ok(Some(event)) => heard.push(event),
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+/// Each list of addresses replaces the one before: the first notice is then the whole one.
+fn newest_listening(mut heard: Vec<NetEvent>) -> Vec<NetEvent> {
+    let is_list = |event: &NetEvent| matches!(event, NetEvent::Listening { .. });
+    let newest = heard.iter().rposition(is_list);
+    let mut at = 0;
+    heard.retain(|event| {
+        at += 1;
+        !is_list(event) || Some(at - 1) == newest
+    });
     heard
 }
 
@@ -108,6 +131,14 @@ mod tests {
     #[test]
     fn the_default_addresses_parse() {
         assert_eq!(defaults().len(), DEFAULT.len());
+    }
+
+    #[test]
+    fn only_the_newest_list_of_addresses_is_passed_on() {
+        let list = |text: &str| NetEvent::Listening { addresses: vec![address(text)] };
+        let (one, other) = (list("/ip4/127.0.0.1/tcp/1"), list("/ip4/127.0.0.1/tcp/2"));
+        let heard = vec![one.clone(), NetEvent::NetworkChanged, one, other.clone()];
+        assert_eq!(newest_listening(heard), [NetEvent::NetworkChanged, other]);
     }
 
     #[test]

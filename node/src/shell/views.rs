@@ -70,7 +70,7 @@ impl Views {
         let ledger = self.ledger.read().unwrap_or_else(PoisonError::into_inner);
         match ledger.as_ref() {
             Some(ledger) => ledger.view().map_err(disk),
-            None => Err(ApiError::new(ErrorKind::Storage, "the disk failed; it is being tried again")),
+            None => Err(ApiError::new(ErrorKind::Storage, "The disk failed and is being tried again.")),
         }
     }
 
@@ -81,8 +81,9 @@ impl Views {
             Conversation::Log(log) => row.all_logs().iter().any(|id| id.to_string() == *log),
         };
         let found = contacts.iter().find(named).map(ContactRow::all_logs);
-        found
-            .ok_or_else(|| ApiError::new(ErrorKind::NotFound, "there is no such conversation; list the contacts again"))
+        found.ok_or_else(|| {
+            ApiError::new(ErrorKind::NotFound, "There is no such conversation. List the contacts again.")
+        })
     }
 }
 
@@ -122,5 +123,5 @@ fn read_reach(view: &View, log: &LogId, me: RootId) -> Result<Reach, StorageErro
 }
 
 fn disk(fault: StorageError) -> ApiError {
-    ApiError::new(ErrorKind::Storage, format!("the disk cannot be read: {fault}"))
+    ApiError::new(ErrorKind::Storage, format!("The disk cannot be read: {fault}."))
 }
