@@ -356,17 +356,9 @@ impl<R: CryptoRng> Round<'_, R> {
         self.regrant_person(&core.from_root)?;
         match views::auto_accept(self.view(), &self.core.me.account, &core.from_root, self.now.wall_ms)? {
             Some(req_id) => self.accept(&req_id),
-            None => self.tell_request(&core.req_id),
+            // The person was told when the event that keeps it was folded.
+            None => Ok(()),
         }
-    }
-
-    fn tell_request(&mut self, req_id: &RequestId) -> Step {
-        let account = &self.core.me.account;
-        let row = views::request(self.view(), account, Direction::In, req_id, self.now.wall_ms)?;
-        if let Some(request) = row.filter(|row| row.phase == RequestPhase::Pending).map(|row| super::show::request(&row)) {
-            self.tell(Notice::RequestReceived { request });
-        }
-        Ok(())
     }
 
     /// Opening event, first rekey and what my account knows of it, in one transaction (C2).
