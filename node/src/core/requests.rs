@@ -34,7 +34,7 @@ use y7ke_transport::SessionId;
 use super::links::REQUEST_RETRY_MS;
 use super::people::Relation;
 use super::{Refused, Round, Step};
-use crate::api::{Answer, ApiError, ErrorKind, Notice};
+use crate::api::{Answer, ApiError, ErrorKind};
 use crate::uri::Uri;
 
 /// How long a request waits for its answer, ms: the most that the protocol allows (C1).
