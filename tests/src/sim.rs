@@ -19,6 +19,7 @@
 //! | [`brain`] | what runs on a machine: the core, or something that plays one |
 //! | [`world`] | machines, clocks, rounds, crashes: one queue |
 //! | [`people`] | who uses them, and what they were answered |
+//! | [`liar`] | devices with valid keys and no manners |
 //! | [`check`] | what may never be, and what must be in the end |
 //! | [`storm`] | what befalls a world, planned by its seed |
 //! | [`run`] | a scenario over many seeds |
@@ -30,6 +31,7 @@ pub mod brain;
 pub mod check;
 pub mod dice;
 pub mod disk;
+pub mod liar;
 pub mod net;
 pub mod people;
 pub mod run;

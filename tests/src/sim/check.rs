@@ -42,7 +42,7 @@ pub struct Checks {
     violations: Vec<String>,
     /// Events known to be durable and opened, by machine.
     durable: BTreeMap<MachineId, BTreeSet<EventId>>,
-    /// Messages told as received, by machine, in its current life.
+    /// Messages and requests told as received, by machine, in its current life.
     told: BTreeSet<(MachineId, String)>,
     /// Disk failures seen by the disk when the machine last reported one.
     excused: BTreeMap<MachineId, u64>,
@@ -113,12 +113,16 @@ impl World {
             Notice::MessageStatus { message } if message.mine && message.status >= Status::Delivered => {
                 self.check_delivered(id, message);
             }
-            Notice::MessageReceived { message } => {
-                if !self.checks.told.insert((id, message.message_id.clone())) {
-                    self.checks.violated(format!("machine {id} tells {} twice", message.message_id));
-                }
-            }
+            Notice::MessageReceived { message } => self.check_told(id, &message.message_id),
+            Notice::RequestReceived { request } => self.check_told(id, &request.request_id),
             _ => {}
+        }
+    }
+
+    /// What arrived is told once in a life.
+    fn check_told(&mut self, id: MachineId, what: &str) {
+        if !self.checks.told.insert((id, what.to_owned())) {
+            self.checks.violated(format!("machine {id} tells of {what} twice"));
         }
     }
 
@@ -483,17 +487,24 @@ impl World {
         }
     }
 
-    /// C3: two requests that cross never both wait.
+    /// C3: two requests that cross never both wait, unless somebody said no to one of them.
     fn verify_requests(&mut self, a: MachineId, b: MachineId) {
-        let waits = |world: &mut Self, from, to| {
-            let to_id = world.y7_id(to);
-            world.requests(from).into_iter().any(|request| {
-                request.direction == Direction::Out && request.y7_id == to_id && request.state == RequestState::Pending
-            })
-        };
-        if waits(self, a, b) && waits(self, b, a) {
+        if self.waits_at_both_ends(a, b) && self.waits_at_both_ends(b, a) {
             self.checks.violated(format!("requests of machines {a} and {b} crossed and both wait (C3)"));
         }
+    }
+
+    fn waits_at_both_ends(&mut self, from: MachineId, to: MachineId) -> bool {
+        let pending = |all: Vec<RequestView>, direction, with: &str| -> BTreeSet<String> {
+            let is_it = |request: &RequestView| {
+                request.direction == direction && request.y7_id == with && request.state == RequestState::Pending
+            };
+            all.into_iter().filter(is_it).map(|request| request.request_id).collect()
+        };
+        let (from_id, to_id) = (self.y7_id(from), self.y7_id(to));
+        let out = pending(self.requests(from), Direction::Out, &to_id);
+        let there = pending(self.requests(to), Direction::In, &from_id);
+        !out.is_disjoint(&there)
     }
 
     fn verify_talk(&mut self, a: MachineId, b: MachineId) {
@@ -585,7 +596,8 @@ impl World {
         let roots = [a, b].map(|id| self.machines[id].root);
         for info in view.logs().unwrap_or_default() {
             let LogSpec::Conversation { lesser, greater, .. } = info.spec else { continue };
-            if !roots.contains(&Some(lesser)) || !roots.contains(&Some(greater)) || info.live == 0 {
+            let is_theirs = roots.contains(&Some(lesser)) && roots.contains(&Some(greater));
+            if !is_theirs || info.live == 0 || self.is_void(&view, &info.log) {
                 continue;
             }
             let log = Some(info.log.to_string());
