@@ -18,8 +18,6 @@ use std::rc::Rc;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
-use y7ke_crypto::boxes::PrekeySecret;
-use y7ke_crypto::codec::Wire;
 use y7ke_crypto::epoch::{BOX_LEN, KeyBox, Member, Rekey};
 use y7ke_crypto::event::{Class, Dep, Header, Payload};
 use y7ke_crypto::ids::{DeviceId, LogId, NetKey, PrekeyId, RootId};

@@ -194,22 +194,20 @@ impl World {
         if !self.is_on(who) {
             return;
         }
-        match self.plan_deed(who, deed) {
-            (purpose, Some(command)) => self.call_for(who, purpose, command),
-            (_, None) => {}
-        }
+        let (purpose, command) = self.plan_deed(who, deed);
+        self.call_for(who, purpose, command);
     }
 
-    fn plan_deed(&mut self, who: MachineId, deed: Deed) -> (Purpose, Option<Command>) {
+    fn plan_deed(&mut self, who: MachineId, deed: Deed) -> (Purpose, Command) {
         let id = |world: &Self, there| world.y7_id(there);
-        let (purpose, command) = match deed {
+        match deed {
             Deed::Request(there) => (Purpose::Done, self.request(there)),
             Deed::AcceptAll => (Purpose::AcceptAll, Command::RequestList),
             Deed::RejectOne => (Purpose::RejectOne, Command::RequestList),
             Deed::CancelOne => (Purpose::CancelOne, Command::RequestList),
             Deed::Block(there) => (Purpose::Done, Command::ContactBlock { y7_id: id(self, there) }),
             Deed::Unblock(there) => (Purpose::Done, Command::ContactUnblock { y7_id: id(self, there) }),
-            Deed::Say(there) => return self.say_something(who, there),
+            Deed::Say(there) => self.say_something(who, there),
             Deed::Read(there) => {
                 let of = Conversation::Person(id(self, there));
                 (Purpose::Read(there), Command::MessageList { of, before: None, limit: 20 })
@@ -228,15 +226,14 @@ impl World {
                 (Purpose::Done, Command::SettingsSet(patch))
             }
             Deed::List => (Purpose::Done, Command::ContactList),
-        };
-        (purpose, Some(command))
+        }
     }
 
     fn request(&self, there: MachineId) -> Command {
         Command::ContactRequest { uri: self.uri(there), greeting: format!("{} may I?", self.checks.canary()) }
     }
 
-    fn say_something(&mut self, from: MachineId, to: MachineId) -> (Purpose, Option<Command>) {
+    fn say_something(&mut self, from: MachineId, to: MachineId) -> (Purpose, Command) {
         let nth = self.people.said.len();
         let filler = match self.people.dice.below(20) {
             0 => "long ".repeat(self.people.dice.within(10..3_000) as usize),
@@ -245,7 +242,7 @@ impl World {
         let text = format!("{} {from}>{to} #{nth} {filler}", self.checks.canary());
         self.people.said.push(Said { from, to, text: text.clone(), fate: Fate::Asked });
         let to = Conversation::Person(self.y7_id(to));
-        (Purpose::Said(nth), Some(Command::MessageSend { to, text, reply_to: None }))
+        (Purpose::Said(nth), Command::MessageSend { to, text, reply_to: None })
     }
 
     fn call_for(&mut self, who: MachineId, purpose: Purpose, command: Command) {
