@@ -18,7 +18,7 @@ fn writes(world: &mut World, from: usize, to: usize, count: u64) {
 /// One is away, the other writes hundreds; with rekeys among them.
 #[test]
 fn whoever_was_away_gets_everything() {
-    Scenario { file: FILE, name: "whoever_was_away_gets_everything", seeds: 4 }.play(|world| {
+    Scenario { file: FILE, name: "whoever_was_away_gets_everything", seeds: 3 }.play(|world| {
         let who = people(world, 2);
         befriend(world, who[0], who[1]);
         world.act(Act::Kill(who[1]));
@@ -32,7 +32,7 @@ fn whoever_was_away_gets_everything() {
 /// Both write while nothing passes between them: two branches join in one order.
 #[test]
 fn two_branches_join_in_one_order() {
-    Scenario { file: FILE, name: "two_branches_join_in_one_order", seeds: 6 }.play(|world| {
+    Scenario { file: FILE, name: "two_branches_join_in_one_order", seeds: 3 }.play(|world| {
         let who = people(world, 2);
         befriend(world, who[0], who[1]);
         world.act(Act::Part(who[0], who[1]));

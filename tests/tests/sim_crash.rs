@@ -53,7 +53,7 @@ fn operations(machine: MachineId) -> u64 {
 
 /// One crash per run; `seeds` of them spread over all steps (`Y7_SIM_SEEDS=100000` takes every one).
 fn crash_at_operations(machine: MachineId, name: &'static str) {
-    let (all, scenario) = (operations(machine), Scenario { file: FILE, name, seeds: 40 });
+    let (all, scenario) = (operations(machine), Scenario { file: FILE, name, seeds: 30 });
     let wanted = scenario.range();
     let stride = (all / (wanted.end - wanted.start).max(1)).max(1);
     let crash = |world: &mut World| {
@@ -79,7 +79,7 @@ fn e7_the_accepting_side_crashes_at_every_disk_operation() {
 /// Between the commit and the release: everything is durable, nobody was told.
 #[test]
 fn s3_either_side_crashes_between_commit_and_release() {
-    let scenario = Scenario { file: FILE, name: "s3_either_side_crashes_between_commit_and_release", seeds: 40 };
+    let scenario = Scenario { file: FILE, name: "s3_either_side_crashes_between_commit_and_release", seeds: 30 };
     scenario.play(|world| {
         people(world, 2);
         let machine = usize::try_from(world.seed % 2).unwrap_or(0);

@@ -15,7 +15,7 @@ const FILE: &str = "sim_disk";
 #[test]
 fn nothing_is_lost_to_failing_disks() {
     let breaks = Breaks { disks: true, ..Breaks::NOTHING };
-    Scenario { file: FILE, name: "nothing_is_lost_to_failing_disks", seeds: 20 }.play(|world| {
+    Scenario { file: FILE, name: "nothing_is_lost_to_failing_disks", seeds: 15 }.play(|world| {
         let who = people(world, 2);
         befriend(world, who[0], who[1]);
         let storm = Storm { span: 120 * SECOND, deeds: 60, blows: 50, breaks };
@@ -28,7 +28,7 @@ fn nothing_is_lost_to_failing_disks() {
 /// And everything else breaks as well.
 #[test]
 fn nothing_is_lost_when_disks_fail_and_everything_else_too() {
-    Scenario { file: FILE, name: "nothing_is_lost_when_disks_fail_and_everything_else_too", seeds: 30 }.play(|world| {
+    Scenario { file: FILE, name: "nothing_is_lost_when_disks_fail_and_everything_else_too", seeds: 20 }.play(|world| {
         let who = people(world, 3);
         befriend(world, who[0], who[1]);
         befriend(world, who[1], who[2]);
@@ -42,7 +42,7 @@ fn nothing_is_lost_when_disks_fail_and_everything_else_too() {
 /// A disk that stays broken is told to the person, and the node goes on once it works again.
 #[test]
 fn a_disk_error_is_said_and_ends() {
-    Scenario { file: FILE, name: "a_disk_error_is_said_and_ends", seeds: 10 }.play(|world| {
+    Scenario { file: FILE, name: "a_disk_error_is_said_and_ends", seeds: 6 }.play(|world| {
         let who = people(world, 2);
         befriend(world, who[0], who[1]);
         let mut dice = y7ke_tests::sim::dice::Dice::new(world.seed, "lasting");

@@ -174,7 +174,7 @@ fn k1_wrong_boxes_cost_nothing() {
 /// F1: a restored copy writes other events under numbers that were used before: Ann saw the first ones.
 #[test]
 fn f1_a_forker_costs_the_honest_nothing() {
-    Scenario { file: FILE, name: "f1_a_forker_costs_the_honest_nothing", seeds: 8 }.play(|world| {
+    Scenario { file: FILE, name: "f1_a_forker_costs_the_honest_nothing", seeds: 6 }.play(|world| {
         trio(world, honest());
         let old = world.machines[LIAR].disk.copy();
         world.act(Act::Part(LIAR, BEN));

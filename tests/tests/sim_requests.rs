@@ -13,7 +13,7 @@ const FILE: &str = "sim_requests";
 /// C3: both ask at the same moment, at any distance of frames and commits: one conversation.
 #[test]
 fn c3_crossed_requests_end_in_one_conversation() {
-    Scenario { file: FILE, name: "c3_crossed_requests_end_in_one_conversation", seeds: 20 }.play(|world| {
+    Scenario { file: FILE, name: "c3_crossed_requests_end_in_one_conversation", seeds: 15 }.play(|world| {
         let who = people(world, 2);
         world.run_for(world.seed % 7 * SECOND / 2);
         let apart = world.seed * 37 % 400 * 1_000;
@@ -39,7 +39,7 @@ fn talk_a_little(world: &mut World) {
 /// People who do not know what they want, on a network that does not either.
 #[test]
 fn request_storms_end_in_agreement() {
-    Scenario { file: FILE, name: "request_storms_end_in_agreement", seeds: 40 }.play(|world| {
+    Scenario { file: FILE, name: "request_storms_end_in_agreement", seeds: 25 }.play(|world| {
         let who = people(world, 3);
         // C1 refuses what was created more than ten minutes ahead: clocks are wrong by less here.
         world.act(Act::Clock(who[1], 240_000));
@@ -55,7 +55,7 @@ fn request_storms_end_in_agreement() {
 /// C1: asked while the other is away for hours; it arrives when they return.
 #[test]
 fn c1_a_request_waits_for_whoever_is_away() {
-    Scenario { file: FILE, name: "c1_a_request_waits_for_whoever_is_away", seeds: 10 }.play(|world| {
+    Scenario { file: FILE, name: "c1_a_request_waits_for_whoever_is_away", seeds: 5 }.play(|world| {
         let who = people(world, 2);
         world.run_for(SECOND);
         world.act(Act::Kill(who[1]));

@@ -599,7 +599,7 @@ mod tests {
         let Ok(db) = open(disk) else { return (confirmed, confirmed) };
         let Ok(held) = count(&db) else { return (confirmed, confirmed) };
         let end = held + dice.below(6);
-        let reached = (held..end).find(|at| append(&db, *at, dice.below(9_000) as usize).is_err());
+        let reached = (held..end).find(|at| append(&db, *at, dice.below(1_500) as usize).is_err());
         reached.map_or((end, end), |failed| (failed, failed + 1))
     }
 

@@ -5,11 +5,16 @@
 //! Y7_SIM_SEED=s    the first of them
 //! Y7_SIM_TRACE=1   everything that happens, in words
 //! ```
+//!
+//! Seeds that once found something stand in `fixtures/scenarios/seeds.txt` and are played first.
 
 use super::brain::honest;
 use super::net::SECOND;
 use super::people::Deed;
 use super::world::{Act, MachineId, World};
+
+/// Seeds that once found something.
+const KNOWN: &str = include_str!("../../../fixtures/scenarios/seeds.txt");
 
 /// One kind of run.
 #[derive(Clone, Copy, Debug)]
@@ -28,14 +33,29 @@ impl Scenario {
     /// # Panics
     /// With the seed, what it broke, the end of its trace, and the command that plays it again.
     pub fn play(&self, act: impl Fn(&mut World)) {
-        for seed in self.range() {
+        for seed in self.seeds() {
             let mut world = World::new(seed);
             act(&mut world);
             self.report(&world);
         }
     }
 
-    /// The seeds to be played.
+    /// The seeds to be played: those that once found something, then the range; with `Y7_SIM_SEED` the range alone.
+    pub fn seeds(&self) -> Vec<u64> {
+        let known = if number("Y7_SIM_SEED").is_some() { Vec::new() } else { self.known() };
+        let range = self.range().filter(|seed| !known.contains(seed)).collect::<Vec<_>>();
+        known.iter().copied().chain(range).collect()
+    }
+
+    fn known(&self) -> Vec<u64> {
+        let line = |line: &str| {
+            let mut words = line.split_whitespace();
+            (words.next() == Some(self.name)).then(|| words.next()?.parse().ok())?
+        };
+        KNOWN.lines().filter_map(line).collect()
+    }
+
+    /// The range of seeds that is asked for.
     pub fn range(&self) -> std::ops::Range<u64> {
         let first = number("Y7_SIM_SEED").unwrap_or(1);
         let count = number("Y7_SIM_SEEDS").unwrap_or(self.seeds);
