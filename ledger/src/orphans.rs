@@ -197,6 +197,11 @@ impl Pool {
         self.logs.get(log).map_or((0, 0), |pool| (pool.held.len(), pool.bytes))
     }
 
+    /// How many changes are journalled.
+    pub fn changes(&self) -> usize {
+        self.journal.len()
+    }
+
     /// The changes since the last call stand.
     pub fn settle(&mut self) {
         self.journal.clear();

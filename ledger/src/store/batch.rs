@@ -100,9 +100,10 @@ impl Batch {
         std::mem::take(&mut self.news)
     }
 
-    /// How many writes wait for the commit: a core may end its round on it.
+    /// How many changes wait for the commit, those of the orphans in memory included: a core may end
+    /// its round on it. A batch that is dropped undoes them.
     pub fn waiting_writes(&self) -> usize {
-        self.view.tables.waiting()
+        self.view.tables.waiting() + self.lease.pool.changes()
     }
 
     /// Makes a log known, so that events of it are admitted. Known already: nothing happens.
