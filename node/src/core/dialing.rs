@@ -25,6 +25,8 @@ const URGENT_PAUSE_MS: u64 = 4_000;
 const CALM_PAUSE_MS: u64 = 300_000;
 /// A session that lasted this long was a success, ms.
 const GOOD_SESSION_MS: u64 = 10_000;
+/// … and this long if the other side ended it: whoever takes us for a stranger lets us stay for half a minute.
+const GOOD_DISMISSED_MS: u64 = 120_000;
 /// A session that takes over another opens within this, ms: three streams on a connection that stands.
 const REPLACED_PATIENCE_MS: u64 = 2_000;
 /// A dial without an answer for this long counts as failed, ms (the transport's own limits are shorter).
@@ -99,7 +101,8 @@ impl Dialing {
     /// pauses. `dismissed`: they ended it.
     pub(crate) fn lost(&mut self, root: &RootId, now_ms: u64, dismissed: bool, jitter: u64) {
         let Some(person) = self.people.get_mut(root) else { return };
-        let good = matches!(person.stage, Stage::Connected { since_ms } if since_ms + GOOD_SESSION_MS <= now_ms);
+        let least_ms = if dismissed { GOOD_DISMISSED_MS } else { GOOD_SESSION_MS };
+        let good = matches!(person.stage, Stage::Connected { since_ms } if since_ms + least_ms <= now_ms);
         let pause = if good { 0 } else { pause_ms(person.failures, person.urgent && !dismissed, jitter) };
         person.failures = if good { 0 } else { person.failures.saturating_add(1) };
         person.stage = Stage::Waiting { until_ms: now_ms + pause };
@@ -240,6 +243,26 @@ mod tests {
         dialing.replaced(&somebody(), 100);
         assert!(dialing.take_due(100).is_empty());
         assert_eq!(dialing.take_due(100 + REPLACED_PATIENCE_MS), [somebody()]);
+    }
+
+    /// Somebody who takes us for a stranger lets us stay for half a minute each time.
+    #[test]
+    fn whoever_shows_us_out_again_and_again_is_called_ever_less() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), true, 0);
+        let (mut calls, mut end_ms) = (0, u64::MAX);
+        for now_ms in (0..3_600_000).step_by(100) {
+            if now_ms >= end_ms {
+                dialing.lost(&somebody(), now_ms, true, 0);
+                end_ms = u64::MAX;
+            }
+            for root in dialing.take_due(now_ms) {
+                calls += 1;
+                dialing.connected(&root, now_ms);
+                end_ms = now_ms + 30_000;
+            }
+        }
+        assert!(calls < 25, "{calls} calls in an hour");
     }
 
     #[test]
