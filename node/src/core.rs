@@ -137,17 +137,28 @@ impl<R: CryptoRng> Engine<R> {
     /// command of the round is answered with `storage`, sessions are closed, and the error is
     /// returned for the shell to wait before it goes on.
     pub fn round(&mut self, inputs: Vec<Input>, now: Now) -> (Vec<Output>, Option<StorageError>) {
-        let mut calls: Vec<CallId> = inputs.iter().filter_map(Input::call).collect();
+        // A dial that is answered in this round is no longer among the dials when the disk fails.
+        let dials = self.core.dials.values().filter_map(Purpose::call);
+        let calls: BTreeSet<CallId> = inputs.iter().filter_map(Input::call).chain(dials).collect();
+        let mode = self.core.mode;
         match self.try_round(inputs, now) {
             Ok(outputs) => (outputs, None),
             Err(error) => {
-                calls.extend(self.core.dials.values().filter_map(Purpose::call));
+                self.core.mode = mode;
                 (self.start_over(&calls, &error), Some(error))
             }
         }
     }
 
     fn try_round(&mut self, inputs: Vec<Input>, now: Now) -> Result<Vec<Output>, StorageError> {
+        self.in_one_transaction(now, |round| inputs.into_iter().try_for_each(|input| disk_only(round.take(input))))
+    }
+
+    fn in_one_transaction(
+        &mut self,
+        now: Now,
+        act: impl FnOnce(&mut Round<'_, R>) -> Result<(), StorageError>,
+    ) -> Result<Vec<Output>, StorageError> {
         let mut book = self.ledger.begin(&mut self.rng)?;
         let mut round = Round {
             core: &mut self.core,
@@ -158,12 +169,8 @@ impl<R: CryptoRng> Engine<R> {
             out: Vec::new(),
             touched: BTreeMap::new(),
         };
-        for input in inputs {
-            let step = round.take(input);
-            disk_only(step)?;
-        }
-        let step = round.finish();
-        disk_only(step)?;
+        act(&mut round)?;
+        disk_only(round.finish())?;
         let outputs = round.out;
         if book.waiting_writes() > 0 {
             book.commit()?;
@@ -172,7 +179,7 @@ impl<R: CryptoRng> Engine<R> {
     }
 
     /// Forgets everything that is not on the disk: sessions, dials, what was about to be said.
-    fn start_over(&mut self, calls: &[CallId], error: &StorageError) -> Vec<Output> {
+    fn start_over(&mut self, calls: &BTreeSet<CallId>, error: &StorageError) -> Vec<Output> {
         let message = format!("The disk could not be written ({error}). Nothing was changed. Free some space or check the disk, then try again.");
         let storage = || ApiError::new(ErrorKind::Storage, message.clone());
         let mut outputs: Vec<Output> = calls.iter().map(|call| Output::Answer { call: *call, result: Err(storage()) }).collect();
@@ -258,6 +265,15 @@ impl Core {
         self.changed_people.clear();
         self.dialing = Dialing::default();
         self.chores_ms = 0;
+    }
+
+    /// These messages have arrived: that they were once sent need not be remembered.
+    fn forget_sent(&mut self, log: &LogId, from: u64, to: u64) {
+        let arrived = self.sent.range((*log, from)..).take_while(|(of, seq)| of == log && *seq <= to);
+        let arrived: Vec<_> = arrived.copied().collect();
+        arrived.iter().for_each(|message| {
+            self.sent.remove(message);
+        });
     }
 
     fn poll_timeout(&self) -> Option<(u64, &'static str)> {
@@ -348,7 +364,7 @@ impl<R: CryptoRng> Round<'_, R> {
     fn start(&mut self) -> Step {
         self.chores()?;
         for contact in self.contacts()? {
-            self.wish_to_reach(&contact.root)?;
+            self.wish_by(&contact.root, Some(&contact))?;
         }
         Ok(())
     }
@@ -363,8 +379,9 @@ impl<R: CryptoRng> Round<'_, R> {
 
     fn chores(&mut self) -> Step {
         self.core.chores_ms = self.now.mono_ms + CHORES_MS;
-        self.renew_prekey()?;
-        self.expire_requests()
+        // A device that may not write any more (F2) still reads, and dials whom it knows.
+        disk_only(self.renew_prekey())?;
+        Ok(disk_only(self.expire_requests())?)
     }
 
     /// What follows from everything the round's inputs did, once for all of them.

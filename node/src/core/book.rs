@@ -32,6 +32,7 @@ use y7ke_ledger::{Event, orphans};
 use y7ke_sync as sync;
 use y7ke_transport::{Address, SessionId};
 
+use super::people::Relation;
 use super::{Refused, Round, Step};
 use crate::api::{ApiError, ErrorKind, Mode, Notice};
 
@@ -248,12 +249,11 @@ impl<R: CryptoRng> Round<'_, R> {
     fn reached(&mut self, log: &LogId, before: Option<&Ack>, now: &Ack) -> Step {
         let me = self.core.me.device.id();
         let hidden = |ack: &Ack| ack.unopened.iter().filter(|run| run.device == me).map(|run| run.from).min();
-        let held = before.map_or(0, |ack| ack.clock.seq(&me));
-        let from = before.and_then(hidden).map_or(held + 1, |seq| seq.min(held + 1));
+        // Both numbers are whatever the peer says: up to 2^64 - 1, whatever I have written.
+        let next = before.map_or(0, |ack| ack.clock.seq(&me)).saturating_add(1);
+        let from = before.and_then(hidden).map_or(next, |seq| seq.min(next));
         let to = now.clock.seq(&me);
-        (from..=to).for_each(|seq| {
-            self.core.sent.remove(&(*log, seq));
-        });
+        self.core.forget_sent(log, from, to);
         if let Some(root) = self.other_member(log)? {
             self.wish_to_reach(&root)?;
         }
@@ -270,7 +270,10 @@ impl<R: CryptoRng> Round<'_, R> {
             if news.is_empty() {
                 return Ok(());
             }
-            news.into_iter().try_for_each(|news| self.on_news(news))?;
+            for news in news {
+                // What one of them leads to may be refused; the others still have to be told.
+                super::disk_only(self.on_news(news))?;
+            }
         }
     }
 
@@ -321,10 +324,14 @@ impl<R: CryptoRng> Round<'_, R> {
             Change::Message(id) => self.message_came(event, &id),
             Change::Read(root) => self.read_came(&event.log, &root),
             Change::Opened => {
-                self.conversation_opened(&event.log)?;
+                self.conversation_opened(&event.log, event.hlc)?;
                 self.person_changed(&event.log)
             }
-            Change::Device(_) | Change::Revoked(_) | Change::Prekey(_) | Change::Profile => self.person_changed(&event.log),
+            Change::Revoked(_) => {
+                self.person_changed(&event.log)?;
+                self.sort_out_the_revoked(&event.log)
+            }
+            Change::Device(_) | Change::Prekey(_) | Change::Profile => self.person_changed(&event.log),
             Change::Disputed(..) => {
                 self.tell(Notice::Resync);
                 Ok(())
@@ -359,7 +366,13 @@ impl<R: CryptoRng> Round<'_, R> {
         let marks = views::reads_of(self.view(), log)?;
         let mark = marks.iter().find(|mark| mark.reader == *reader && mark.device == me).map_or(0, |mark| mark.seq);
         let told = self.core.told_read.insert((*log, *reader), mark).unwrap_or(0);
-        self.tell_reached(log, &me, told + 1, mark)
+        self.tell_reached(log, &me, told.saturating_add(1), mark)
+    }
+
+    /// A device is out: what its session may see changes at once (S1).
+    fn sort_out_the_revoked(&mut self, log: &LogId) -> Step {
+        let roots = self.view().log(log)?.map(|info| info.spec.roots()).unwrap_or_default();
+        roots.iter().try_for_each(|root| self.regrant_person(root))
     }
 
     fn person_changed(&mut self, log: &LogId) -> Step {
@@ -375,7 +388,9 @@ impl<R: CryptoRng> Round<'_, R> {
             let Some(row) = row.filter(|row| row.phase != RequestPhase::Superseded) else { continue };
             self.core.changed_people.insert(row.root);
             let request = super::show::request(&row);
-            let fresh = direction == Direction::In && row.phase == RequestPhase::Pending;
+            // One that crossed mine and lost answers itself (C3): nobody need look at it.
+            let pending = direction == Direction::In && row.phase == RequestPhase::Pending;
+            let fresh = pending && self.relation(&row.root)? == Relation::Asks;
             self.tell(if fresh { Notice::RequestReceived { request } } else { Notice::RequestChanged { request } });
         }
         Ok(())
@@ -432,7 +447,10 @@ impl<R: CryptoRng> Round<'_, R> {
             let message = "The keys of this person's devices are not here yet. They come with the next connection; try again then.";
             return Err(ApiError::new(ErrorKind::Network, message).into());
         }
-        members.extend(self.prekeys_of(&self.core.me.root)?);
+        // Theirs may name a device of mine as their own, with a prekey that I once published: mine count.
+        let mine = self.prekeys_of(&self.core.me.root)?;
+        members.retain(|prekey| mine.iter().all(|own| own.device != prekey.device));
+        members.extend(mine);
         self.choose_epoch(log, &members)
     }
 
@@ -515,7 +533,10 @@ impl<R: CryptoRng> Round<'_, R> {
         let usable = devices.into_iter().filter(|row| !row.revoked);
         let entry = |row: views::DeviceRow| Some(DeviceBundle { chain: row.chain, prekey: row.prekey? });
         Bundle::new(self.core.me.root, usable.filter_map(entry).collect())
-            .map_err(|_fault| StorageError::Damaged { what: "own devices" }.into())
+            .map_err(|fault| {
+                tracing::debug!(%fault, "no bundle can be made of my devices");
+                ApiError::new(ErrorKind::Storage, "This device was removed from your account. Use another device of yours.").into()
+            })
     }
 
     /// The bundles that a request may still name: today's, and those before it.
@@ -534,7 +555,10 @@ impl<R: CryptoRng> Round<'_, R> {
         if published.map_err(unwritten)?.is_some() {
             self.keep_bundle_hash(&old)?;
         }
-        self.book.note_running(now_ms)?;
+        // Days count towards the end of old prekeys only while this device syncs as well (K4).
+        if self.core.links.values().any(|link| link.trusted) {
+            self.book.note_running(now_ms)?;
+        }
         self.book.prune_seen(now_ms)?;
         Ok(())
     }
@@ -548,12 +572,13 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(())
     }
 
-    pub(super) fn prekey_secret(&mut self, id: &PrekeyId) -> Step<Option<PrekeySecret>> {
-        let secret = self.view().prekey_secret(id)?;
-        if secret.is_some() {
-            self.book.note_prekey_used(id)?;
-        }
-        Ok(secret)
+    pub(super) fn prekey_secret(&self, id: &PrekeyId) -> Step<Option<PrekeySecret>> {
+        Ok(self.view().prekey_secret(id)?)
+    }
+
+    /// It opened something that is kept (K4).
+    pub(super) fn prekey_used(&mut self, id: &PrekeyId) -> Step {
+        Ok(self.book.note_prekey_used(id)?)
     }
 
     pub(super) fn is_seen(&self, req_id: &RequestId) -> Step<bool> {
@@ -608,7 +633,11 @@ fn unwritten(error: AppendError) -> Refused {
             "This device was copied or restored and may not write here any more. Use another device of yours.",
         )
         .into(),
-        other => ApiError::new(ErrorKind::Storage, format!("This could not be written: {other}.")).into(),
+        other => {
+            tracing::error!(why = %other, "an own event was not taken");
+            let message = "This could not be written because of a fault in the program; its log says more. Nothing else was changed.";
+            ApiError::new(ErrorKind::Storage, message).into()
+        }
     }
 }
 

@@ -166,12 +166,12 @@ impl<R: CryptoRng> Round<'_, R> {
             Conversation::Log(log) => {
                 let id = self.log_named(log)?;
                 let all = self.contacts()?;
-                let union = all.iter().map(views::ContactRow::all_logs).find(|logs| logs.contains(&id));
-                union.ok_or_else(|| ApiError::new(ErrorKind::NotFound, "This log is not a conversation of yours.").into())
+                let owner = all.iter().find(|contact| contact.all_logs().contains(&id));
+                Ok(self.logs_of(owner.ok_or_else(no_conversation)?)?)
             }
             Conversation::Person(y7_id) => {
                 let root = self.known_person(y7_id)?;
-                Ok(self.contact(&root)?.map(|contact| contact.all_logs()).unwrap_or_default())
+                Ok(self.contact(&root)?.map(|contact| self.logs_of(&contact)).transpose()?.unwrap_or_default())
             }
         }
     }
@@ -184,13 +184,13 @@ impl<R: CryptoRng> Round<'_, R> {
                 let id = self.log_named(log)?;
                 let all = self.contacts()?;
                 let owner = all.iter().find(|contact| contact.all_logs().contains(&id)).map(|contact| contact.root);
-                owner.ok_or_else(|| ApiError::new(ErrorKind::NotFound, "This log is not a conversation of yours."))?
+                owner.ok_or_else(no_conversation)?
             }
         };
         let contact = self.contact(&root)?.filter(|contact| contact.state != ContactState::Blocked);
         let contact = contact.ok_or_else(|| ApiError::new(ErrorKind::Blocked, "You blocked this person. Unblock them to write."))?;
-        let waiting = || ApiError::new(ErrorKind::NotFound, "This person has not accepted yet. Your message can be sent once they have.");
-        Ok((root, contact.log().ok_or_else(waiting)?))
+        let log = self.writing_log(&contact)?;
+        Ok((root, log.ok_or_else(|| ApiError::new(ErrorKind::NotFound, not_open_yet(contact.state)))?))
     }
 
     pub(super) fn settings(&self) -> Step<Settings> {
@@ -252,6 +252,18 @@ impl<R: CryptoRng> Round<'_, R> {
         let logs = self.conversation_logs(of)?;
         let none = || ApiError::new(ErrorKind::NotFound, "There is no conversation with this person yet.");
         Ok(logs.first().copied().ok_or_else(none)?)
+    }
+}
+
+fn no_conversation() -> ApiError {
+    ApiError::new(ErrorKind::NotFound, "This log is not a conversation of yours.")
+}
+
+/// Why there is nothing to write in.
+fn not_open_yet(state: ContactState) -> &'static str {
+    match state {
+        ContactState::PendingIn | ContactState::Rejected => "This person asked you. Accept their request to write to them.",
+        _ => "This person has not accepted yet. Your message can be sent once they have.",
     }
 }
 

@@ -43,6 +43,16 @@ pub(crate) struct Link {
     pub(crate) ask_again_ms: Option<u64>,
     /// When a stranger is shown out.
     pub(crate) leave_ms: Option<u64>,
+    /// Where the other side says it listens: kept once its person is somebody to me.
+    pub(crate) told: Vec<String>,
+    /// A bundle was asked for over this link and has not come.
+    pub(crate) wants_bundle: bool,
+    /// It was told to close: nothing that still comes over it counts.
+    over: bool,
+    /// What the session wants done, in its order.
+    todo: VecDeque<sync::Output>,
+    /// Somebody further up is working on `todo`.
+    busy: bool,
 }
 
 impl Link {
@@ -52,6 +62,9 @@ impl Link {
     }
 
     fn wake_ms(&self) -> Option<(u64, &'static str)> {
+        if self.over {
+            return None;
+        }
         let session = self.session.poll_timeout();
         let ask = self.ask_again_ms.map(|at| (at, "hand a request over again"));
         let leave = self.leave_ms.map(|at| (at, "show a stranger out"));
@@ -62,7 +75,7 @@ impl Link {
 impl super::Core {
     /// Links whose proven person is `root`.
     pub(crate) fn links_of(&self, root: &RootId) -> impl Iterator<Item = (&SessionId, &Link)> {
-        self.links.iter().filter(move |(_, link)| link.root().as_ref() == Some(root))
+        self.links.iter().filter(move |(_, link)| !link.over && link.root().as_ref() == Some(root))
     }
 
     pub(super) fn links_wake_ms(&self) -> Option<(u64, &'static str)> {
@@ -111,6 +124,11 @@ impl<R: CryptoRng> Round<'_, R> {
             handed: BTreeSet::new(),
             ask_again_ms: None,
             leave_ms: Some(self.now.mono_ms + STRANGER_STAY_MS),
+            told: Vec::new(),
+            wants_bundle: false,
+            over: false,
+            todo: VecDeque::new(),
+            busy: false,
         };
         self.core.links.insert(id, link);
         self.carry_out(id, outputs)
@@ -144,20 +162,42 @@ impl<R: CryptoRng> Round<'_, R> {
     /// Gives `input` to a session and does what it asks for, until it asks for nothing more.
     pub(super) fn feed(&mut self, id: SessionId, input: sync::Input) -> Step {
         let now_ms = self.now.mono_ms;
-        let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
+        let Some(link) = self.core.links.get_mut(&id).filter(|link| !link.over) else { return Ok(()) };
         let outputs = link.session.handle(input, now_ms);
         self.carry_out(id, outputs)
     }
 
+    /// Does what the session wants done, in its order: what doing it adds comes behind what waits already.
     fn carry_out(&mut self, id: SessionId, outputs: Vec<sync::Output>) -> Step {
-        let mut todo = VecDeque::from(outputs);
-        while let Some(output) = todo.pop_front() {
-            let Some(input) = self.on_output(id, output)? else { continue };
-            let now_ms = self.now.mono_ms;
-            let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
-            todo.extend(link.session.handle(input, now_ms));
+        let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
+        link.todo.extend(outputs);
+        if std::mem::replace(&mut link.busy, true) {
+            return Ok(());
+        }
+        while let Some(output) = self.next_output(id) {
+            match self.on_output(id, output) {
+                Ok(Some(input)) => self.feed(id, input)?,
+                Ok(None) => {}
+                // The rest of what the session says must leave all the same, or its counts are wrong for ever.
+                Err(refused) => super::disk_only(Err(refused))?,
+            }
+        }
+        if let Some(link) = self.core.links.get_mut(&id) {
+            link.busy = false;
         }
         Ok(())
+    }
+
+    fn next_output(&mut self, id: SessionId) -> Option<sync::Output> {
+        self.core.links.get_mut(&id).filter(|link| !link.over)?.todo.pop_front()
+    }
+
+    /// Ends a session, from now on: what is still on its way, here or in the transport, does not count.
+    pub(super) fn shut(&mut self, id: SessionId, why: &'static str) {
+        if let Some(link) = self.core.links.get_mut(&id).filter(|link| !link.over) {
+            link.over = true;
+            self.net(NetCommand::Close { session: id, why });
+        }
     }
 
     /// Does what a session asks for; what it is answered goes back in.
@@ -187,7 +227,7 @@ impl<R: CryptoRng> Round<'_, R> {
             Output::Misuse(misuse) => tracing::error!(%misuse, "our own bug towards a session"),
             Output::Close(why) => {
                 tracing::debug!(session = id.0, %why, "session ends");
-                self.net(NetCommand::Close { session: id, why: "the protocol ended" });
+                self.shut(id, "the protocol ended");
             }
         }
         Ok(None)
@@ -211,14 +251,14 @@ impl<R: CryptoRng> Round<'_, R> {
             return;
         };
         if !self.core.refusals.spend(device, count, self.now.mono_ms) {
-            self.net(NetCommand::Close { session: id, why: "too many refused events" });
+            self.shut(id, "too many refused events");
         }
     }
 
     /// The other side has shown which device it is: treat it as what its person is to me.
     fn greet(&mut self, id: SessionId, proven: Proven) -> Step {
         if !self.core.refusals.tolerates(&proven.device, self.now.mono_ms) {
-            self.net(NetCommand::Close { session: id, why: "too many refused events" });
+            self.shut(id, "too many refused events");
             return Ok(());
         }
         let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
@@ -233,20 +273,24 @@ impl<R: CryptoRng> Round<'_, R> {
         let Some(proven) = self.core.links.get(&id).and_then(|link| link.proven) else { return Ok(()) };
         match self.relation(&proven.root)? {
             Relation::Blocked => {
-                self.net(NetCommand::Close { session: id, why: "blocked" });
+                self.shut(id, "blocked");
                 Ok(())
             }
-            Relation::Stranger => self.withdraw_all(id),
-            Relation::Asks => {
-                self.stay(id);
-                self.withdraw_all(id)
+            Relation::Stranger => {
+                self.show_out_soon(id);
+                self.withdraw_but(id, &BTreeSet::new())
             }
-            Relation::Asked | Relation::Contact | Relation::Sibling => {
+            // Whoever was rejected is treated as if nobody had looked yet: a rejection is silent (C4).
+            Relation::Asks | Relation::Rejected => {
+                self.stay(id);
+                self.withdraw_but(id, &BTreeSet::new())
+            }
+            Relation::Asked | Relation::Overdue | Relation::Contact | Relation::Sibling => {
                 self.stay(id);
                 self.core.dialing.connected(&proven.root, self.now.mono_ms);
                 self.trust(id)?;
                 self.tell_addresses(id)?;
-                self.grant_identities(id, &proven.root)?;
+                self.authorise(id, &proven)?;
                 self.hand_requests_over(id)
             }
         }
@@ -265,30 +309,43 @@ impl<R: CryptoRng> Round<'_, R> {
         self.feed(id, sync::Input::Trust)
     }
 
-    fn grant_identities(&mut self, id: SessionId, root: &RootId) -> Step {
-        for log in self.identity_logs_for(root)? {
+    /// A stranger may stay for a while, also one that was more than that before.
+    fn show_out_soon(&mut self, id: SessionId) {
+        let leave_ms = self.now.mono_ms + STRANGER_STAY_MS;
+        if let Some(link) = self.core.links.get_mut(&id) {
+            link.leave_ms.get_or_insert(leave_ms);
+        }
+    }
+
+    /// Grants what this device may see, and takes back what it may not see any more.
+    ///
+    /// Shared logs may be granted at any time: the session holds them back until identities are level.
+    /// A revoked device is served the log that says so, for a while, and nothing else (S1).
+    fn authorise(&mut self, id: SessionId, proven: &Proven) -> Step {
+        let identities = self.identity_logs_for(&proven.root)?;
+        let shared = if self.is_revoked(proven)? {
+            self.show_out_soon(id);
+            BTreeSet::new()
+        } else {
+            self.shared_logs_for(&proven.root)?
+        };
+        self.withdraw_but(id, &identities.union(&shared).copied().collect())?;
+        for log in identities {
             self.grant(id, log, sync::Stage::Identity)?;
         }
         self.feed(id, sync::Input::IdentityGranted)?;
-        self.grant_shared(id, root)
-    }
-
-    /// Shared logs may be granted at any time: the session holds them back until identities are level (S1).
-    fn grant_shared(&mut self, id: SessionId, root: &RootId) -> Step {
-        for log in self.shared_logs_for(root)? {
-            self.grant(id, log, sync::Stage::Shared)?;
-        }
-        Ok(())
+        shared.into_iter().try_for_each(|log| self.grant(id, log, sync::Stage::Shared))
     }
 
     /// Both sides hold the same identity logs: authorise again by what they say now.
     fn identity_synced(&mut self, id: SessionId) -> Step {
         let Some(proven) = self.core.links.get(&id).and_then(|link| link.proven) else { return Ok(()) };
         if self.is_revoked(&proven)? {
-            self.net(NetCommand::Close { session: id, why: "revoked" });
+            self.shut(id, "revoked");
             return Ok(());
         }
-        self.grant_shared(id, &proven.root)
+        let shared = self.shared_logs_for(&proven.root)?;
+        shared.into_iter().try_for_each(|log| self.grant(id, log, sync::Stage::Shared))
     }
 
     fn grant(&mut self, id: SessionId, log: LogId, stage: sync::Stage) -> Step {
@@ -304,12 +361,11 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(())
     }
 
-    fn withdraw_all(&mut self, id: SessionId) -> Step {
+    fn withdraw_but(&mut self, id: SessionId, kept: &BTreeSet<LogId>) -> Step {
         let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
-        for log in std::mem::take(&mut link.granted).into_keys() {
-            self.feed(id, sync::Input::Withdraw { log })?;
-        }
-        Ok(())
+        let gone: Vec<LogId> = link.granted.keys().filter(|log| !kept.contains(*log)).copied().collect();
+        link.granted.retain(|log, _| kept.contains(log));
+        gone.into_iter().try_for_each(|log| self.feed(id, sync::Input::Withdraw { log }))
     }
 
     /// Every link that has this log gets `input`.
@@ -336,8 +392,7 @@ impl<R: CryptoRng> Round<'_, R> {
         let now_ms = self.now.mono_ms;
         let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
         if link.leave_ms.is_some_and(|at| at <= now_ms) {
-            link.leave_ms = None;
-            self.net(NetCommand::Close { session: id, why: "nothing to talk about" });
+            self.shut(id, "nothing to talk about");
             return Ok(());
         }
         if link.ask_again_ms.is_some_and(|at| at <= now_ms) {

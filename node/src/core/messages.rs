@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 use y7ke_crypto::ids::{DeviceId, EventId, LogId, RootId};
-use y7ke_ledger::body::{Body, MAX_TEXT_BYTES};
+use y7ke_ledger::body::{Body, MAX_TEXT_BYTES, ReadMarks};
 use y7ke_ledger::views::{self, MessageKey, MessageRow, Reach};
 
 use super::commands::message_id;
+use super::people::Relation;
 use super::{Refused, Round, Step};
 use crate::api::{Answer, ApiError, ContactView, Conversation, ErrorKind, MessageView, Notice};
 
@@ -24,8 +25,9 @@ impl<R: CryptoRng> Round<'_, R> {
         if text.len() > MAX_TEXT_BYTES {
             Err(ApiError::new(ErrorKind::TooLarge, "A message can have 65,536 bytes. Send it in parts."))?;
         }
-        let reply_to = reply_to.map(|id| message_id(id, "reply_to")).transpose()?;
         let (root, log) = self.writable(to)?;
+        let logs = self.conversation_logs(to)?;
+        let reply_to = reply_to.map(|id| self.message_key(id, "reply_to", &logs)).transpose()?.map(|key| key.id);
         self.join(&log)?;
         self.rekey_if_due(&log, &root, None)?;
         let id = self.append_sealed(&log, Body::Text { text, reply_to })?;
@@ -42,40 +44,46 @@ impl<R: CryptoRng> Round<'_, R> {
             Err(ApiError::param("limit", "The limit is 1 to 500."))?;
         }
         let logs = self.conversation_logs(of)?;
-        let before = before.map(|id| self.message_key(id, "before")).transpose()?;
+        let before = before.map(|id| self.message_key(id, "before", &logs)).transpose()?;
         let page = views::page(self.view(), &logs, before.as_ref(), limit)?;
         Ok(Answer::Messages { messages: self.show_messages(page.messages)?, more: page.more })
     }
 
-    fn message_key(&self, id: &str, field: &'static str) -> Result<MessageKey, Refused> {
-        let row = views::message(self.view(), &message_id(id, field)?)?;
-        let none = || ApiError::new(ErrorKind::NotFound, "There is no such message here.");
+    fn message_key(&self, id: &str, field: &'static str, logs: &[LogId]) -> Result<MessageKey, Refused> {
+        let row = views::message(self.view(), &message_id(id, field)?)?.filter(|row| logs.contains(&row.log));
+        let none = || ApiError::new(ErrorKind::NotFound, "There is no such message in this conversation.");
         Ok(row.map(|row| row.key).ok_or_else(none)?)
     }
 
     /// Marks everything up to a message as read, here and, if I allow it, for the other side to see.
     pub(super) fn read_messages(&mut self, of: &Conversation, up_to: &str) -> Result<Answer, Refused> {
-        let key = self.message_key(up_to, "up_to")?;
-        let receipts = self.settings()?.receipts;
-        for log in self.conversation_logs(of)? {
-            self.read_log(&log, &key, receipts)?;
+        let logs = self.conversation_logs(of)?;
+        let key = self.message_key(up_to, "up_to", &logs)?;
+        for log in logs {
+            self.read_log(&log, &key)?;
         }
         Ok(Answer::Done {})
     }
 
-    fn read_log(&mut self, log: &LogId, up_to: &MessageKey, receipts: bool) -> Step {
+    fn read_log(&mut self, log: &LogId, up_to: &MessageKey) -> Step {
         let marks = views::marks_up_to(self.view(), log, &self.core.me.root, up_to)?;
         if marks.is_empty() {
             return Ok(());
         }
         self.put_local_reads(log, &marks)?;
         let Some(root) = self.other_member(log)? else { return Ok(()) };
-        if receipts && self.is_joined(log)? {
-            self.rekey_if_due(log, &root, None)?;
-            self.append_sealed(log, Body::Read { marks })?;
-        }
         self.core.changed_people.insert(root);
-        Ok(())
+        // It is read here, whether or not it can be told.
+        Ok(super::disk_only(self.tell_read(log, &root, marks))?)
+    }
+
+    fn tell_read(&mut self, log: &LogId, root: &RootId, marks: ReadMarks) -> Step {
+        let blocked = self.relation(root)? == Relation::Blocked;
+        if blocked || !self.settings()?.receipts || !self.is_joined(log)? {
+            return Ok(());
+        }
+        self.rekey_if_due(log, root, None)?;
+        self.append_sealed(log, Body::Read { marks }).map(|_| ())
     }
 
     /// What was just given to a session counts as sent; that is known in memory only (S3).
@@ -136,13 +144,17 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// Whether a message of mine to this person has not been delivered yet.
-    pub(super) fn something_waits_for(&self, root: &RootId) -> Step<bool> {
+    pub(super) fn something_waits_for(&self, contact: &views::ContactRow) -> Step<bool> {
         let me = self.core.me.device.id();
-        for log in self.contact(root)?.map(|contact| contact.all_logs()).unwrap_or_default() {
+        let first = self.writing_log(contact)?;
+        for log in contact.all_logs() {
+            if Some(log) != first && !self.has_come_in(&log, &contact.root)? {
+                continue;
+            }
             let mine = self.view().clock(&log)?.seq(&me);
             let acks = self.view().acks(&log)?;
             let members = self.view().members(&log)?;
-            let theirs = |device: &DeviceId| members.iter().any(|(member, of)| member == device && of == root);
+            let theirs = |device: &DeviceId| members.iter().any(|(member, of)| member == device && *of == contact.root);
             let held = acks.iter().filter(|ack| theirs(&ack.claim.device)).map(|ack| ack.claim.clock.seq(&me)).max();
             if mine > held.unwrap_or(0) {
                 return Ok(true);
@@ -163,7 +175,7 @@ impl<R: CryptoRng> Round<'_, R> {
             name: row.name().to_owned(),
             state: super::show::contact_state(row.state),
             verified: false,
-            log: row.log().map(|log| log.to_string()),
+            log: self.writing_log(row)?.map(|log| log.to_string()),
             presence,
             path,
             unread: conversation.unread.count,

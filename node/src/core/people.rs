@@ -5,7 +5,9 @@
 //! sibling     everybody's        account, every conversation              yes
 //! contact     mine and theirs    conversations with them                  yes
 //! asked       mine and theirs    what accepting my request would open     yes, urgently
+//! overdue     mine and theirs    the same: they may have accepted in time  no: they dial
 //! asks        none               none                                     no: they dial
+//! rejected    none               none: a rejection is silent              no
 //! stranger    none               none                                     no
 //! blocked     none               none; the session is closed              no
 //! ```
@@ -20,6 +22,9 @@ use y7ke_ledger::views::{self, ContactRow, ContactState, Direction, RequestPhase
 use super::{Core, Round, Step};
 use crate::api::{PathView, Presence};
 
+/// For so long after my request ran out somebody who accepted it in time may come back: a year (K4).
+const LATE_ANSWER_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
+
 /// Who somebody is to me.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relation {
@@ -29,9 +34,13 @@ pub(crate) enum Relation {
     Contact,
     /// I asked.
     Asked,
+    /// My request ran out; that they accepted it in time may still come to light.
+    Overdue,
     /// They asked.
     Asks,
-    /// Nobody to me, or rejected.
+    /// They asked, and I said no. They must not be able to tell (C4).
+    Rejected,
+    /// Nobody to me.
     Stranger,
     /// I want nothing from them (C4).
     Blocked,
@@ -54,7 +63,9 @@ impl<R: CryptoRng> Round<'_, R> {
             Some(ContactState::Accepted) => Relation::Contact,
             Some(ContactState::PendingOut) => Relation::Asked,
             Some(ContactState::PendingIn) => Relation::Asks,
-            Some(ContactState::Rejected) | None => Relation::Stranger,
+            Some(ContactState::Rejected) => Relation::Rejected,
+            None if !self.answerable(root)?.is_empty() => Relation::Overdue,
+            None => Relation::Stranger,
         })
     }
 
@@ -68,9 +79,53 @@ impl<R: CryptoRng> Round<'_, R> {
 
     /// My requests to `root` that wait for an answer.
     pub(super) fn asking(&self, root: &RootId) -> Step<Vec<RequestRow>> {
+        let mut mine = self.answerable(root)?;
+        mine.retain(|row| row.phase == RequestPhase::Pending);
+        Ok(mine)
+    }
+
+    /// My requests to `root` whose acceptance counts, now or when it comes to light: all that I did not
+    /// take back. One that ran out may have been accepted in time, by somebody who was away since.
+    pub(super) fn answerable(&self, root: &RootId) -> Step<Vec<RequestRow>> {
         let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
+        let now_ms = self.now.wall_ms;
         let mine = |row: &RequestRow| row.direction == Direction::Out && row.root == *root;
-        Ok(all.into_iter().filter(|row| mine(row) && row.phase == RequestPhase::Pending).collect())
+        let counts = |row: &RequestRow| match row.phase {
+            RequestPhase::Pending | RequestPhase::Accepted | RequestPhase::Superseded => true,
+            RequestPhase::Expired => row.expires.saturating_add(LATE_ANSWER_MS) > now_ms,
+            RequestPhase::Cancelled | RequestPhase::Rejected => false,
+        };
+        Ok(all.into_iter().filter(|row| mine(row) && counts(row)).collect())
+    }
+
+    /// The conversation that is written to: the least request id (C3). Left out is one that I opened for
+    /// a request which they then made anew without ever coming in: they took the first one back.
+    pub(super) fn writing_log(&self, contact: &ContactRow) -> Step<Option<LogId>> {
+        if contact.logs.len() < 2 {
+            return Ok(contact.log());
+        }
+        let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
+        let opened = |row: &&RequestRow| contact.logs.iter().any(|(req_id, _)| *req_id == row.req_id);
+        let theirs = all.iter().filter(|row| row.direction == Direction::In && row.root == contact.root).filter(opened);
+        let (ids, newest): (Vec<_>, _) = (theirs.clone().map(|row| row.req_id).collect(), theirs.max_by_key(|row| row.created));
+        let newest = newest.map(|row| row.req_id);
+        for (req_id, log) in &contact.logs {
+            if !ids.contains(req_id) || Some(*req_id) == newest || self.has_come_in(log, &contact.root)? {
+                return Ok(Some(*log));
+            }
+        }
+        Ok(contact.log())
+    }
+
+    pub(super) fn has_come_in(&self, log: &LogId, root: &RootId) -> Step<bool> {
+        Ok(self.view().members(log)?.iter().any(|(_, member)| member == root))
+    }
+
+    /// All logs of a conversation, the one that is written to first.
+    pub(super) fn logs_of(&self, contact: &ContactRow) -> Step<Vec<LogId>> {
+        let first = self.writing_log(contact)?;
+        let others = contact.all_logs().into_iter().filter(|log| Some(*log) != first);
+        Ok(first.into_iter().chain(others).collect())
     }
 
     pub(super) fn identity_logs_for(&self, root: &RootId) -> Step<BTreeSet<LogId>> {
@@ -88,7 +143,7 @@ impl<R: CryptoRng> Round<'_, R> {
             return Ok(logs);
         }
         let mut logs: BTreeSet<_> = self.contact(root)?.map(|contact| contact.all_logs()).unwrap_or_default().into_iter().collect();
-        logs.extend(self.asking(root)?.iter().map(|row| LogId::conversation(&self.core.me.root, root, &row.req_id)));
+        logs.extend(self.answerable(root)?.iter().map(|row| LogId::conversation(&self.core.me.root, root, &row.req_id)));
         Ok(logs)
     }
 

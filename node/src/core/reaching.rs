@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRng;
 use y7ke_crypto::cert::Proven;
 use y7ke_crypto::ids::{NetKey, RootId};
-use y7ke_ledger::views::ContactState;
+use y7ke_ledger::views::{ContactRow, ContactState};
 use y7ke_transport::{Address, Command as NetCommand, FailedAttempt, SessionId, Ticket};
 
 use super::people::Relation;
@@ -90,12 +90,21 @@ impl<R: CryptoRng> Round<'_, R> {
         if texts.is_empty() { Ok(()) } else { self.note(id, y7ke_sync::Note::Addresses(texts)) }
     }
 
-    /// A contact says where it listens: worth a try, behind what is known to work.
-    pub(super) fn heard_addresses(&mut self, id: SessionId, texts: &[String]) -> Step {
-        let Some(proven) = self.core.links.get(&id).and_then(|link| link.proven) else { return Ok(()) };
-        if !matches!(self.relation(&proven.root)?, Relation::Contact | Relation::Asked | Relation::Sibling) {
-            return Ok(());
+    /// Somebody says where they listen: of a contact it is kept, of a stranger if they come to ask.
+    pub(super) fn heard_addresses(&mut self, id: SessionId, texts: Vec<String>) -> Step {
+        let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
+        link.told = texts;
+        let Some(root) = link.root() else { return Ok(()) };
+        match self.relation(&root)? {
+            Relation::Contact | Relation::Asked | Relation::Overdue | Relation::Sibling => self.keep_told(id),
+            Relation::Asks | Relation::Rejected | Relation::Stranger | Relation::Blocked => Ok(()),
         }
+    }
+
+    /// What a device said of its addresses is worth a try, behind what is known to work.
+    pub(super) fn keep_told(&mut self, id: SessionId) -> Step {
+        let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
+        let (texts, Some(proven)) = (std::mem::take(&mut link.told), link.proven) else { return Ok(()) };
         for address in texts.iter().filter_map(|text| text.parse::<Address>().ok()) {
             self.book.put_address(&proven.net, &address.without_peer().to_string(), 0)?;
         }
@@ -119,11 +128,17 @@ impl<R: CryptoRng> Round<'_, R> {
 
     /// Puts a person on the table of dials, or takes them off, by what they are to me.
     pub(super) fn wish_to_reach(&mut self, root: &RootId) -> Step {
+        let contact = self.contact(root)?;
+        self.wish_by(root, contact.as_ref())
+    }
+
+    /// The same, for whoever has read the contact already.
+    pub(super) fn wish_by(&mut self, root: &RootId, contact: Option<&ContactRow>) -> Step {
         let now_ms = self.now.mono_ms;
-        match self.contact(root)?.map(|contact| contact.state) {
-            Some(ContactState::PendingOut) => self.core.dialing.want(*root, true, now_ms),
-            Some(ContactState::Accepted) => {
-                let urgent = self.something_waits_for(root)?;
+        match contact.map(|contact| (contact, contact.state)) {
+            Some((_, ContactState::PendingOut)) => self.core.dialing.want(*root, true, now_ms),
+            Some((contact, ContactState::Accepted)) => {
+                let urgent = self.something_waits_for(contact)?;
                 self.core.dialing.want(*root, urgent, now_ms);
             }
             _ => self.core.dialing.forget(root),

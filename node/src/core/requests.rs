@@ -15,15 +15,18 @@
 //! Invariants
 //! * A request is handed over on every session until that device has confirmed it, and kept until
 //!   it is answered, taken back or expired.
-//! * Accepting consumes my outstanding request in the transaction that admits the opening (C2).
-//! * Of two that crossed, the lesser id wins, and its receiver accepts by himself (C3).
+//! * Accepting consumes my outstanding request in the transaction that admits the opening (C2). One that
+//!   I took back opens nothing; one that ran out does if it was accepted in time.
+//! * Of two that crossed, the lesser id wins, and its receiver accepts by himself (C3); so does whoever
+//!   is asked by a contact, who would not ask if they still had the conversation.
+//! * A stranger pays for what is refused (S6), and nothing is verified that was not asked for.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use rand_core::CryptoRng;
 use y7ke_crypto::bundle::{Bundle, ProvenBundle};
 use y7ke_crypto::codec::Wire;
-use y7ke_crypto::ids::{LogId, NetKey, RequestId, RootId};
+use y7ke_crypto::ids::{LogId, PrekeyId, RequestId, RootId};
 use y7ke_crypto::request::{Draft, Opening, Request, RequestCore, RequestFault, SealedRequest, VerifiedRequest};
 use y7ke_crypto::text::{Greeting, Name};
 use y7ke_ledger::body::{Body, RequestAnswer, RequestIn, RequestOut};
@@ -43,26 +46,31 @@ const REQUEST_LIFE_MS: u64 = 14 * 24 * 60 * 60 * 1_000;
 const SEEN_GRACE_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Requests of strangers that wait for my answer.
 const PENDING_MAX: usize = 100;
-/// Requests that one peer may hand in within an hour.
+/// Requests that one person may hand in within an hour, from whichever device.
 const PER_HOUR: usize = 5;
 const HOUR_MS: u64 = 60 * 60 * 1_000;
-/// Peers whose requests are counted.
+/// People whose requests are counted.
 const METERED_MAX: usize = 1_024;
 
-/// Counts new requests per peer and hour, across reconnects.
+/// What a refused request costs its sender, in refused events: up to 80 signatures were looked at.
+const REFUSED_COST: u32 = 25;
+/// A request that was refused, and not for an old bundle, is handed over again after this, ms.
+const REFUSED_RETRY_MS: u64 = 300_000;
+
+/// Counts new requests per person and hour, across reconnects: keys of devices cost nothing to make.
 #[derive(Debug, Default)]
 pub(crate) struct RequestMeter {
-    peers: BTreeMap<NetKey, VecDeque<u64>>,
+    people: BTreeMap<RootId, VecDeque<u64>>,
 }
 
 impl RequestMeter {
-    /// Whether one more of this peer is taken now.
-    fn takes(&mut self, peer: NetKey, now_ms: u64) -> bool {
-        self.peers.retain(|_, times| times.back().is_some_and(|at| at + HOUR_MS > now_ms));
-        if self.peers.len() >= METERED_MAX && !self.peers.contains_key(&peer) {
+    /// Whether one more of this person is taken now.
+    fn takes(&mut self, person: RootId, now_ms: u64) -> bool {
+        self.people.retain(|_, times| times.back().is_some_and(|at| at + HOUR_MS > now_ms));
+        if self.people.len() >= METERED_MAX && !self.people.contains_key(&person) {
             return false;
         }
-        let times = self.peers.entry(peer).or_default();
+        let times = self.people.entry(person).or_default();
         times.retain(|at| at + HOUR_MS > now_ms);
         if times.len() >= PER_HOUR {
             return false;
@@ -84,7 +92,8 @@ impl<R: CryptoRng> Round<'_, R> {
             Relation::Contact => Err(ApiError::new(ErrorKind::Exists, "This person is already a contact of yours."))?,
             Relation::Asks => return self.accept_instead(&root),
             Relation::Asked => self.note_hints(&root, &uri)?,
-            Relation::Stranger => {}
+            Relation::Rejected if self.waits_in(&root)?.is_some() => return self.accept_instead(&root),
+            Relation::Rejected | Relation::Overdue | Relation::Stranger => {}
         }
         if let Some(row) = self.asking(&root)?.first() {
             return Ok(Answer::Requested { request_id: row.req_id.to_string() });
@@ -92,10 +101,17 @@ impl<R: CryptoRng> Round<'_, R> {
         self.ask(root, greeting, &uri)
     }
 
+    /// The newest request of theirs that can be accepted now, rejected or not.
+    fn waits_in(&self, root: &RootId) -> Step<Option<RequestRow>> {
+        let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
+        let theirs = all.into_iter().filter(|row| row.direction == Direction::In && row.root == *root);
+        let open = |row: &RequestRow| matches!(row.phase, RequestPhase::Pending | RequestPhase::Rejected);
+        Ok(theirs.filter(|row| open(row) && row.expires > self.now.wall_ms).max_by_key(|row| row.created))
+    }
+
     /// They asked already: asking them is accepting.
     fn accept_instead(&mut self, root: &RootId) -> Result<Answer, Refused> {
-        let pending = self.pending_in()?.into_iter().find(|row| row.root == *root);
-        let Some(row) = pending else { return Err(not_there().into()) };
+        let Some(row) = self.waits_in(root)? else { return Err(not_there().into()) };
         self.accept(&row.req_id)?;
         Ok(Answer::Requested { request_id: row.req_id.to_string() })
     }
@@ -125,6 +141,7 @@ impl<R: CryptoRng> Round<'_, R> {
             hints: uri.hints.iter().map(ToString::to_string).collect(),
         }))?;
         self.expect_conversation(&root, &req_id)?;
+        self.know_person(&root)?;
         self.regrant_person(&root)?;
         Ok(Answer::Requested { request_id: req_id.to_string() })
     }
@@ -136,8 +153,11 @@ impl<R: CryptoRng> Round<'_, R> {
         }
         match row.phase {
             RequestPhase::Accepted => {}
-            RequestPhase::Pending | RequestPhase::Rejected | RequestPhase::Superseded => self.accept(&row.req_id)?,
-            RequestPhase::Expired => Err(ApiError::new(ErrorKind::Expired, "This request is too old. Ask them to send a new one."))?,
+            _ if row.expires <= self.now.wall_ms => Err(too_old())?,
+            RequestPhase::Pending | RequestPhase::Rejected => self.accept(&row.req_id)?,
+            // They asked anew since then: that one is what they wait for.
+            RequestPhase::Superseded => return self.accept_instead(&row.root).map(|_| Answer::Done {}),
+            RequestPhase::Expired => Err(too_old())?,
             RequestPhase::Cancelled => Err(not_there())?,
         }
         Ok(Answer::Done {})
@@ -148,6 +168,7 @@ impl<R: CryptoRng> Round<'_, R> {
         match row.phase {
             RequestPhase::Pending => self.answer_request(&row.req_id, RequestAnswer::Rejected)?,
             RequestPhase::Rejected => {}
+            RequestPhase::Expired => Err(too_old())?,
             _ => Err(ApiError::new(ErrorKind::Exists, "This request was answered already."))?,
         }
         self.regrant_person(&row.root)?;
@@ -159,6 +180,7 @@ impl<R: CryptoRng> Round<'_, R> {
         match row.phase {
             RequestPhase::Pending => self.answer_request(&row.req_id, RequestAnswer::Cancelled)?,
             RequestPhase::Cancelled => {}
+            RequestPhase::Expired => Err(ApiError::new(ErrorKind::Expired, "This request has run out already."))?,
             _ => Err(ApiError::new(ErrorKind::Exists, "This request was answered already."))?,
         }
         self.regrant_person(&row.root)?;
@@ -195,6 +217,7 @@ impl<R: CryptoRng> Round<'_, R> {
             return Ok(());
         }
         link.ask_again_ms = Some(self.now.mono_ms + REQUEST_RETRY_MS);
+        link.wants_bundle = true;
         self.note(id, Note::WantBundle(root))
     }
 
@@ -209,23 +232,39 @@ impl<R: CryptoRng> Round<'_, R> {
             Note::Request(bytes) => self.take_request(id, &bytes),
             Note::RequestReceived(req_id) => self.handed(id, req_id),
             Note::RequestRefused { reason, .. } => {
-                tracing::debug!(session = id.0, ?reason, "a request was not taken");
+                self.refused(id, reason);
                 Ok(())
             }
-            Note::Addresses(texts) => self.heard_addresses(id, &texts),
+            Note::Addresses(texts) => self.heard_addresses(id, texts),
         }
     }
 
+    /// Asking again at once would be refused again; an old bundle is asked for anew all the same.
+    fn refused(&mut self, id: SessionId, reason: RefusalReason) {
+        tracing::debug!(session = id.0, ?reason, "a request was not taken");
+        let retry_ms = self.now.mono_ms + REFUSED_RETRY_MS;
+        let link = self.core.links.get_mut(&id).filter(|link| link.ask_again_ms.is_some());
+        if let Some(link) = link.filter(|_| reason != RefusalReason::StaleBundle) {
+            link.ask_again_ms = Some(retry_ms);
+        }
+    }
+
+    /// Only of what I asked this person is remembered that it was confirmed: ids cost nothing to make up.
     fn handed(&mut self, id: SessionId, req_id: RequestId) -> Step {
+        let Some(root) = self.core.links.get(&id).and_then(super::links::Link::root) else { return Ok(()) };
+        if !self.asking(&root)?.iter().any(|row| row.req_id == req_id) {
+            return Ok(());
+        }
         let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
         link.handed.insert(req_id);
         link.ask_again_ms = None;
         self.hand_requests_over(id)
     }
 
-    /// A bundle came: if it proves to be of the person I asked, the requests are sealed to it.
+    /// The bundle that I asked for came: if it proves to be of that person, the requests are sealed to it.
     fn got_bundle(&mut self, id: SessionId, bytes: &[u8]) -> Step {
-        let Some(root) = self.core.links.get(&id).and_then(super::links::Link::root) else { return Ok(()) };
+        let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
+        let Some(root) = link.root().filter(|_| std::mem::take(&mut link.wants_bundle)) else { return Ok(()) };
         let Some(theirs) = proven_bundle(bytes).filter(|bundle| bundle.root == root) else {
             tracing::debug!(session = id.0, "a bundle that proves nothing");
             return Ok(());
@@ -267,97 +306,124 @@ impl<R: CryptoRng> Round<'_, R> {
         self.know_log(&spec)
     }
 
-    /// Somebody opened `log`: if it answers a request of mine, the request is consumed (C2).
-    pub(super) fn conversation_opened(&mut self, log: &LogId) -> Step {
+    /// Somebody opened `log` at `opened_ms`: if it answers a request of mine, the request is consumed (C2).
+    pub(super) fn conversation_opened(&mut self, log: &LogId, opened_ms: u64) -> Step {
         let me = self.core.me.root;
         let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
         let answers = |row: &&RequestRow| {
             row.direction == Direction::Out && LogId::conversation(&me, &row.root, &row.req_id) == *log
         };
         let Some(row) = all.iter().find(answers) else { return Ok(()) };
-        if row.phase != RequestPhase::Accepted {
-            self.answer_request(&row.req_id, RequestAnswer::Accepted)?;
-            self.append_account(Body::ContactLog { root: row.root, log: *log, req_id: row.req_id })?;
+        let counts = match row.phase {
+            RequestPhase::Pending | RequestPhase::Accepted | RequestPhase::Superseded => true,
+            RequestPhase::Expired => opened_ms <= row.expires,
+            RequestPhase::Cancelled | RequestPhase::Rejected => false,
+        };
+        if !counts {
+            tracing::debug!("a request was accepted that does not stand any more");
+            return Ok(());
         }
-        self.know_person(&row.root)?;
+        self.settle(&row.root, log, &row.req_id)?;
         self.join(log)?;
         self.regrant_person(&row.root)
     }
 
+    /// A request has led to a conversation, and whatever else is pending between us is settled by it (C3).
+    fn settle(&mut self, root: &RootId, log: &LogId, req_id: &RequestId) -> Step {
+        if !self.contact(root)?.is_some_and(|contact| contact.all_logs().contains(log)) {
+            self.answer_request(req_id, RequestAnswer::Accepted)?;
+            self.append_account(Body::ContactLog { root: *root, log: *log, req_id: *req_id })?;
+        }
+        let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
+        for other in all.iter().filter(|row| row.root == *root && row.phase == RequestPhase::Pending) {
+            self.answer_request(&other.req_id, RequestAnswer::Accepted)?;
+        }
+        self.know_person(root)
+    }
+
     /// Requests whose time is over are closed by an event, so that every device shows the same.
     pub(super) fn expire_requests(&mut self) -> Step {
-        let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
-        let answered = self.answered_expired(&all)?;
-        for row in answered {
+        // Seen from the beginning of time nothing is too old: what is pending there has no answer yet.
+        let mut open = views::requests(self.view(), &self.core.me.account, 0)?;
+        open.retain(|row| row.phase == RequestPhase::Pending && row.expires <= self.now.wall_ms);
+        for row in open {
             self.answer_request(&row.req_id, RequestAnswer::Expired)?;
             self.regrant_person(&row.root)?;
         }
         Ok(())
-    }
-
-    fn answered_expired(&self, all: &[RequestRow]) -> Step<Vec<RequestRow>> {
-        let over = |row: &&RequestRow| row.phase == RequestPhase::Expired && row.expires + HOUR_MS > self.now.wall_ms;
-        Ok(all.iter().filter(over).cloned().collect())
     }
 }
 
 // Requests of others.
 impl<R: CryptoRng> Round<'_, R> {
     fn take_request(&mut self, id: SessionId, bytes: &[u8]) -> Step {
-        let Some((net, proven)) = self.core.links.get(&id).and_then(|link| Some((link.net, link.proven?))) else {
-            return Ok(());
-        };
-        let request = match self.open_request(bytes)? {
-            Ok(request) => request,
-            Err(reason) => return self.refuse_request(id, RequestId::from([0; 32]), reason),
+        let Some(root) = self.core.links.get(&id).and_then(super::links::Link::root) else { return Ok(()) };
+        let (prekey, request) = match self.open_request(bytes)? {
+            Ok(opened) => opened,
+            Err(reason) => return self.refuse_request(id, nameless(), reason),
         };
         let claimed = request.core.claim;
-        if claimed.from_root != proven.root {
-            return self.refuse_request(id, claimed.req_id, RefusalReason::Malformed);
+        // Whoever plays back what another has sealed does not even learn its id.
+        if claimed.from_root != root {
+            return self.refuse_request(id, nameless(), RefusalReason::Malformed);
         }
         if self.is_seen(&claimed.req_id)? {
             return self.note(id, Note::RequestReceived(claimed.req_id));
+        }
+        // An answer is kept by the request's id alone: theirs must not bear the id of mine.
+        if self.answerable(&root)?.iter().any(|row| row.req_id == claimed.req_id) {
+            return self.refuse_request(id, claimed.req_id, RefusalReason::Malformed);
         }
         let (me, now_ms) = (self.core.me.root, self.now.wall_ms);
         let mine = self.my_bundle_hashes()?;
         let bundle = request.from_bundle.to_bytes();
         match request.check(now_ms, &me, |hash| mine.contains(hash)) {
-            Ok(request) => self.keep_request(id, net, &request, bundle),
+            Ok(request) => self.keep_request(id, &prekey, &request, bundle),
             Err(fault) => self.refuse_request(id, claimed.req_id, reason_for(&fault)),
         }
     }
 
     /// Opens what was sealed to this device.
-    fn open_request(&mut self, bytes: &[u8]) -> Step<Result<Request, RefusalReason>> {
+    fn open_request(&self, bytes: &[u8]) -> Step<Result<(PrekeyId, Request), RefusalReason>> {
         let Ok(sealed) = SealedRequest::from_bytes(bytes) else { return Ok(Err(RefusalReason::Malformed)) };
         let device = self.core.me.device.id();
         let Some(prekey) = sealed.prekey_of(&device) else { return Ok(Err(RefusalReason::StaleBundle)) };
         let Some(secret) = self.prekey_secret(&prekey)? else { return Ok(Err(RefusalReason::StaleBundle)) };
-        Ok(sealed.open(&device, &secret).map_err(|fault| {
+        Ok(sealed.open(&device, &secret).map(|request| (prekey, request)).map_err(|fault| {
             tracing::debug!(%fault, "a request does not open");
             RefusalReason::Malformed
         }))
     }
 
+    /// Refusals are counted per device and across reconnects (S6).
     fn refuse_request(&mut self, id: SessionId, req_id: RequestId, reason: RefusalReason) -> Step {
-        self.note(id, Note::RequestRefused { req_id, reason })
+        self.note(id, Note::RequestRefused { req_id, reason })?;
+        let Some(proven) = self.core.links.get(&id).and_then(|link| link.proven) else { return Ok(()) };
+        if !self.core.refusals.spend(proven.device, REFUSED_COST, self.now.mono_ms) {
+            self.shut(id, "too many refused requests");
+        }
+        Ok(())
     }
 
     /// A checked request, seen for the first time.
-    fn keep_request(&mut self, id: SessionId, net: NetKey, request: &VerifiedRequest, bundle: Vec<u8>) -> Step {
+    fn keep_request(&mut self, id: SessionId, prekey: &PrekeyId, request: &VerifiedRequest, bundle: Vec<u8>) -> Step {
         let core = *request.core.claim();
-        let busy = self.pending_in()?.len() >= PENDING_MAX || !self.core.requests.takes(net, self.now.mono_ms);
-        if busy {
+        // One pending per person, the newest: another of theirs takes no further place.
+        let full = self.pending_in()?.iter().filter(|row| row.root != core.from_root).count() >= PENDING_MAX;
+        if full || !self.core.requests.takes(core.from_root, self.now.mono_ms) {
             return self.refuse_request(id, core.req_id, RefusalReason::Busy);
         }
-        self.see(&core.req_id, core.expires + SEEN_GRACE_MS)?;
+        let relation = self.relation(&core.from_root)?;
+        self.prekey_used(prekey)?;
+        self.see(&core.req_id, core.expires.saturating_add(SEEN_GRACE_MS))?;
         self.append_account(Body::RequestIn(request_in(request, &core, bundle)))?;
         self.note(id, Note::RequestReceived(core.req_id))?;
-        self.regrant_person(&core.from_root)?;
-        match views::auto_accept(self.view(), &self.core.me.account, &core.from_root, self.now.wall_ms)? {
+        // Whoever accepts later calls them, however long they have been gone by then.
+        self.keep_told(id)?;
+        let crossed = views::auto_accept(self.view(), &self.core.me.account, &core.from_root, self.now.wall_ms)?;
+        match crossed.or((relation == Relation::Contact).then_some(core.req_id)) {
             Some(req_id) => self.accept(&req_id),
-            // The person was told when the event that keeps it was folded.
-            None => Ok(()),
+            None => self.regrant_person(&core.from_root),
         }
     }
 
@@ -374,12 +440,9 @@ impl<R: CryptoRng> Round<'_, R> {
         self.expect_conversation(&claim.from_root, req_id)?;
         self.append_open(&log, Body::Opening(Box::new(opening)))?;
         self.rekey_if_due(&log, &claim.from_root, Some(&from_bundle))?;
-        self.answer_request(req_id, RequestAnswer::Accepted)?;
-        self.append_account(Body::ContactLog { root: claim.from_root, log, req_id: *req_id })?;
-        self.know_person(&claim.from_root)?;
+        self.settle(&claim.from_root, &log, req_id)?;
         self.regrant_person(&claim.from_root)
     }
-
 }
 
 fn request_in(request: &VerifiedRequest, core: &RequestCore, bundle: Vec<u8>) -> RequestIn {
@@ -408,6 +471,15 @@ fn reason_for(fault: &RequestFault) -> RefusalReason {
     }
 }
 
+/// In a refusal of what bears no id, or one that its sender is not to learn.
+fn nameless() -> RequestId {
+    RequestId::from([0; 32])
+}
+
+fn too_old() -> ApiError {
+    ApiError::new(ErrorKind::Expired, "This request is too old. Ask them to send a new one.")
+}
+
 fn not_there() -> ApiError {
     ApiError::new(ErrorKind::NotFound, "There is no such request. `request.list` shows those that wait.")
 }
@@ -418,10 +490,10 @@ mod tests {
 
     #[test]
     fn c1_five_requests_an_hour_and_reconnecting_does_not_help() {
-        let (peer, mut meter) = (NetKey::from([3; 32]), RequestMeter::default());
+        let (peer, mut meter) = (RootId::from([3; 32]), RequestMeter::default());
         assert!((0..PER_HOUR).all(|n| meter.takes(peer, n as u64)));
         assert!(!meter.takes(peer, 10));
-        assert!(meter.takes(NetKey::from([4; 32]), 10));
+        assert!(meter.takes(RootId::from([4; 32]), 10));
         assert!(meter.takes(peer, HOUR_MS + 1));
     }
 }

@@ -1,5 +1,8 @@
 //! Two engines and a wire that carries what they say: the whole path without a socket or a clock.
 
+mod hostile;
+mod rules;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use rand_chacha::ChaCha20Rng;
@@ -146,6 +149,26 @@ impl World {
         self.push(n, Input::Command { call, command });
         self.settle();
         self.machines[n].answers.remove(&call).expect("each command is answered")
+    }
+
+    /// Machine `n` does something that its own code never would, in a round of its own.
+    fn forge<T>(&mut self, n: usize, act: impl FnOnce(&mut Round<'_, ChaCha20Rng>) -> T) -> T {
+        let (now, mut result) = (self.now(), None);
+        let engine = &mut self.machines[n].engine;
+        let outputs = engine.in_one_transaction(now, |round| {
+            result = Some(act(round));
+            Ok(())
+        });
+        outputs.expect("a disk that works").into_iter().for_each(|output| self.carry(n, output));
+        result.expect("it acted")
+    }
+
+    /// The session of machine `n` with machine `m`.
+    fn session(&self, n: usize, m: usize) -> SessionId {
+        let links = &self.machines[n].engine.core.links;
+        let other = self.machines[m].engine.root();
+        let (id, _) = links.iter().find(|(_, link)| link.root() == Some(other)).expect("they are connected");
+        *id
     }
 
     fn id(&self, n: usize) -> String {
@@ -383,7 +406,7 @@ fn names_travel_and_nicknames_stay() {
 /// Whoever was called learns where to call back.
 #[test]
 fn e10_either_side_can_call_the_other_again() {
-    let mut world = World::friends();
+    let world = World::friends();
     let net = world.machines[0].engine.core.me.net;
     let saved = world.machines[1].engine.ledger().view().expect("a view").addresses(&net).expect("addresses");
     assert_eq!(saved.iter().map(|row| row.address.as_str()).collect::<Vec<_>>(), [address(0).to_string()]);
