@@ -14,22 +14,30 @@ use fontique::{Blob, Collection, FallbackKey, FamilyId, GenericFamily, Script};
 
 /// Registers the bundled fonts behind the system's. Call once the platform is set.
 pub fn register() {
-    let mut collection = shared_collection();
-    let text = add(&mut collection, UBUNTU_LIGHT);
-    let mono = add(&mut collection, HACK_REGULAR);
-    let emoji = add(&mut collection, NOTO_EMOJI_REGULAR);
-    let behind: Vec<FamilyId> = [text, mono.clone(), emoji.clone()].concat();
+    let mut fonts = shared_collection();
+    let text = add(&mut fonts, UBUNTU_LIGHT);
+    let mono = add(&mut fonts, HACK_REGULAR);
+    let emoji = add(&mut fonts, NOTO_EMOJI_REGULAR);
+    let behind = [text, mono.clone(), emoji.clone()].concat();
     for generic in [GenericFamily::SansSerif, GenericFamily::SystemUi, GenericFamily::UiSansSerif] {
-        collection.append_generic_families(generic, behind.iter().copied());
+        put_behind(&mut fonts, generic, &behind);
     }
-    collection.append_generic_families(GenericFamily::Monospace, mono.iter().copied());
-    collection.set_generic_families(GenericFamily::Emoji, emoji.iter().copied());
+    put_behind(&mut fonts, GenericFamily::Monospace, &mono);
+    fonts.set_generic_families(GenericFamily::Emoji, emoji.into_iter());
     for script in [b"Latn", b"Cyrl", b"Grek", b"Zyyy"] {
-        collection.append_fallbacks(FallbackKey::new(Script::from_bytes(*script), None), behind.iter().copied());
+        let key = FallbackKey::new(Script::from_bytes(*script), None);
+        let system: Vec<FamilyId> = fonts.fallback_families(key).collect();
+        fonts.set_fallbacks(key, system.into_iter().chain(behind.iter().copied()));
     }
 }
 
-fn add(collection: &mut Collection, font: &'static [u8]) -> Vec<FamilyId> {
+/// What is set is asked before the system: the system's own are set first, then ours.
+fn put_behind(fonts: &mut Collection, generic: GenericFamily, ours: &[FamilyId]) {
+    let system: Vec<FamilyId> = fonts.generic_families(generic).collect();
+    fonts.set_generic_families(generic, system.into_iter().chain(ours.iter().copied()));
+}
+
+fn add(fonts: &mut Collection, font: &'static [u8]) -> Vec<FamilyId> {
     let blob = Blob::new(Arc::new(font));
-    collection.register_fonts(blob, None).into_iter().map(|(family, _)| family).collect()
+    fonts.register_fonts(blob, None).into_iter().map(|(family, _)| family).collect()
 }

@@ -99,16 +99,21 @@ impl App {
     }
 
     /// The person did something.
-    pub fn did(&self, act: Act) {
+    pub fn did(self: &Rc<Self>, act: Act) {
         self.handle(Input::Did(act));
     }
 
     /// Takes in what the node said since. Window's thread only.
-    pub fn pump(&self) {
+    pub fn pump(self: &Rc<Self>) {
+        let mut came = false;
         while let Ok(input) = self.inbox.try_recv() {
             self.take(input);
+            came = true;
         }
-        self.refresh();
+        if came {
+            self.refresh();
+            self.wind();
+        }
     }
 
     fn hang_lists(&self) {
@@ -128,9 +133,10 @@ impl App {
         self.minute.start(TimerMode::Repeated, MINUTE, move || tick(&app));
     }
 
-    fn handle(&self, input: Input) {
+    fn handle(self: &Rc<Self>, input: Input) {
         self.take(input);
         self.refresh();
+        self.wind();
     }
 
     fn take(&self, input: Input) {
@@ -154,7 +160,7 @@ impl App {
         to.set_message_count(i32::try_from(rows).unwrap_or(i32::MAX));
     }
 
-    /// Starts the timer for what is due next; needs the app's own pointer.
+    /// Starts the timer for what is due next.
     fn wind(self: &Rc<Self>) {
         let due = self.desk.borrow().due();
         match due {
@@ -280,7 +286,6 @@ fn apply(chat: &ChatRows, change: &Chat) {
 fn tick(app: &Weak<App>) {
     if let Some(app) = app.upgrade() {
         app.handle(Input::Tick);
-        app.wind();
     }
 }
 

@@ -33,10 +33,11 @@ fn activity(contact: &ContactView) -> u64 {
     contact.last.as_ref().map_or(0, |last| last.sent_at)
 }
 
-/// One row of the list.
-pub fn row(contact: &ContactView, drafts: &Drafts, zone: Zone, now_ms: u64) -> ConversationRow {
+/// One row of the list. The draft of the `open` conversation stands in its composer and nowhere else.
+pub fn row(contact: &ContactView, drafts: &Drafts, open: Option<&str>, zone: Zone, now_ms: u64) -> ConversationRow {
     let name = person::name(contact);
-    let draft = drafts.typed(&contact.y7_id).filter(|draft| !text::is_blank(draft));
+    let elsewhere = open != Some(contact.y7_id.as_str());
+    let draft = drafts.typed(&contact.y7_id).filter(|draft| elsewhere && !text::is_blank(draft));
     let (last, aside) = last_line(contact, draft);
     let time = contact.last.as_ref().map(|last| zone.brief(last.sent_at, now_ms)).unwrap_or_default();
     ConversationRow {
@@ -158,7 +159,7 @@ mod tests {
     #[test]
     fn a_row_says_what_matters_in_one_line() {
         let people = people();
-        let row = row(&people[1], &Drafts::default(), Zone::Fixed(0), 2);
+        let row = row(&people[1], &Drafts::default(), None, Zone::Fixed(0), 2);
         assert_eq!((row.last.as_str(), row.unread, row.tick), ("new line", 3, Tick::None));
         assert_eq!(row.label, "Bob, online, 3 unread. new line, 00:00");
     }
@@ -168,8 +169,10 @@ mod tests {
         let people = people();
         let mut drafts = Drafts::default();
         drafts.edit("y7:ada", "half a thought".into(), 0);
-        let row = row(&people[0], &drafts, Zone::Fixed(0), 2);
-        assert_eq!((row.last.as_str(), row.draft, row.tick), ("half a thought", true, Tick::None));
+        let away = row(&people[0], &drafts, None, Zone::Fixed(0), 2);
+        assert_eq!((away.last.as_str(), away.draft, away.tick), ("half a thought", true, Tick::None));
+        let here = row(&people[0], &drafts, Some("y7:ada"), Zone::Fixed(0), 2);
+        assert_eq!((here.last.as_str(), here.draft), ("old", false));
     }
 
     #[test]

@@ -68,7 +68,8 @@ fn net_words(mode: Mode) -> &'static str {
 }
 
 fn paint_list(to: &ui::Desk<'_>, lists: &Lists, desk: &Desk, zone: Zone, now_ms: u64) {
-    let rows = desk.listed().into_iter().map(|contact| conversations::row(contact, &desk.drafts, zone, now_ms)).collect();
+    let row = |contact| conversations::row(contact, &desk.drafts, desk.open.as_deref(), zone, now_ms);
+    let rows = desk.listed().into_iter().map(row).collect();
     bring(&lists.conversations, rows, |row: &ConversationRow| row.id.clone());
     to.set_open_id(desk.open.as_deref().unwrap_or_default().into());
 }

@@ -32,7 +32,6 @@ fn presser(app: &Rc<App>) -> impl Fn(Act) + 'static {
     move |act| {
         if let Some(app) = app.upgrade() {
             app.did(act);
-            app.wind();
         }
     }
 }

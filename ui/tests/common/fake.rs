@@ -97,7 +97,9 @@ impl Fake {
     }
 
     pub fn alter(&self, y7_id: &str, change: impl FnOnce(&mut ContactView)) -> &Self {
-        self.contacts.borrow_mut().get_mut(y7_id).into_iter().for_each(|contact| change(contact));
+        if let Some(contact) = self.contacts.borrow_mut().get_mut(y7_id) {
+            change(contact);
+        }
         self
     }
 

@@ -83,8 +83,6 @@ impl Rig {
         for _ in 0..20 {
             self.app.pump();
             self.pass(16);
-            // A picture is a layout: rows are made and measured as on a screen.
-            self.layout();
         }
         self.app.pump();
     }
@@ -92,10 +90,6 @@ impl Rig {
     pub fn pass(&self, ms: u64) {
         self.now.set(self.now.get() + ms);
         i_slint_backend_testing::mock_elapsed_time(Duration::from_millis(ms));
-    }
-
-    fn layout(&self) {
-        self.window().window().take_snapshot().expect("the software renderer takes pictures");
     }
 
     pub fn resize(&self, width: f32, height: f32) {
@@ -114,7 +108,16 @@ impl Rig {
     }
 
     pub fn get(&self, label: &str) -> ElementHandle {
-        self.find(label).or_else(|| self.labelled(label)).unwrap_or_else(|| panic!("nothing is labelled {label:?}; there is {:#?}", self.labels()))
+        self.pressable(label).or_else(|| self.find(label)).or_else(|| self.labelled(label)).unwrap_or_else(|| panic!("nothing is labelled {label:?}; there is {:#?}", self.labels()))
+    }
+
+    /// What has this label and can be pressed or typed into, before what only says it.
+    fn pressable(&self, label: &str) -> Option<ElementHandle> {
+        let presses = |element: &ElementHandle| {
+            use AccessibleRole::{Button, RadioButton, Switch, TextInput};
+            matches!(element.accessible_role(), Some(Button | RadioButton | Switch | TextInput))
+        };
+        ElementHandle::find_by_accessible_label(self.window(), label).find(presses)
     }
 
     pub fn labels(&self) -> Vec<String> {
@@ -172,6 +175,8 @@ impl Rig {
     pub fn bubbles(&self) -> Vec<ElementHandle> {
         let mut all = ElementQuery::from_root(self.window()).match_descendants().match_accessible_role(AccessibleRole::ListItem).find_all();
         all.sort_by(|a, b| a.absolute_position().y.total_cmp(&b.absolute_position().y));
+        // What the compiler merged into one item answers for it several times.
+        all.dedup_by_key(|bubble| bubble.accessible_label());
         all
     }
 

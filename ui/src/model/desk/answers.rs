@@ -73,6 +73,7 @@ impl Desk {
         self.toasts.say("Request kept. It goes out as soon as they can be reached.", false, now_ms);
         self.awaited = Some(y7_id);
         effects.extend(self.open_awaited(now_ms));
+        effects.push(Effect::Call(Asked::Requests, Command::RequestList));
         effects
     }
 

@@ -1,0 +1,431 @@
+//! The screens, driven as a person drives them: clicks through hit-testing, keys through the window.
+
+mod common;
+
+use common::fake::{self, ADA, Fake, GRACE, ME, MINUTE, NOW};
+use common::rig::Rig;
+use slint::platform::Key;
+use slint::{ComponentHandle, Global};
+use y7ke::ui::{self, Pane, Theme};
+use y7ke_node::api::{Command, Conversation, Notice, Status};
+
+fn rig() -> Rig {
+    Rig::new(fake::everyday(), 1024.0, 640.0)
+}
+
+fn pane(rig: &Rig) -> Pane {
+    ui::Desk::get(rig.window()).get_pane()
+}
+
+/// A conversation of `count` messages, a minute apart, the newest now.
+fn chatty(count: u64) -> std::rc::Rc<Fake> {
+    let fake = Fake::new();
+    fake.person(ADA, "Ada Lovelace").person(GRACE, "Grace Hopper");
+    for n in 0..count {
+        let text = format!("message {n} {}", "and some more words ".repeat((n % 7) as usize));
+        fake.said(ADA, n % 3 == 0, text.trim(), NOW - (count - n) * MINUTE);
+    }
+    fake
+}
+
+fn open(rig: &Rig, name: &str) {
+    rig.click(name);
+    assert_eq!(pane(rig), Pane::Chat);
+}
+
+#[test]
+fn c1_enter_sends_and_shift_enter_breaks_the_line() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    rig.write("one");
+    rig.chord(Key::Shift, Key::Return);
+    rig.write("two");
+    assert_eq!(rig.value("Message Ada Lovelace"), "one\ntwo");
+    rig.key(Key::Return);
+    assert_eq!(rig.value("Message Ada Lovelace"), "");
+    let sent = |command: &Command| matches!(command, Command::MessageSend { to: Conversation::Person(to), text, .. } if to == ADA && text == "one\ntwo");
+    assert_eq!(rig.fake.called(sent), 1);
+    assert!(rig.sees("You, 14:05: one\ntwo. Waiting for Ada Lovelace to come online"));
+    assert!(rig.bubbles().last().is_some_and(|last| last.accessible_label().is_some_and(|label| label.contains("one\ntwo"))));
+}
+
+#[test]
+fn the_send_button_sends_by_click() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    rig.write("by hand");
+    rig.click("Send");
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::MessageSend { text, .. } if text == "by hand")), 1);
+    rig.write("and the caret is back");
+    assert_eq!(rig.value("Message Ada Lovelace"), "and the caret is back");
+}
+
+#[test]
+fn c1_the_composer_grows_to_five_lines() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    let height = |rig: &Rig| rig.get("Message Ada Lovelace").size().height;
+    let one = height(&rig);
+    for _ in 0..3 {
+        rig.write("x");
+        rig.chord(Key::Shift, Key::Return);
+    }
+    let four = height(&rig);
+    assert!(four > 2.5 * one, "{one} {four}");
+    for _ in 0..10 {
+        rig.chord(Key::Shift, Key::Return);
+    }
+    let many = height(&rig);
+    assert!(many <= 5.6 * one && many > four, "{one} {four} {many}");
+}
+
+#[test]
+fn b1_an_id_is_judged_while_it_is_typed() {
+    let rig = rig();
+    rig.chord(Key::Control, "n");
+    assert_eq!(pane(&rig), Pane::Add);
+    rig.write("y7:4uQ");
+    assert!(rig.sees("3 of about 44"));
+    rig.write("0");
+    assert!(rig.sees("“0” cannot be part of an id"));
+    let enabled = |rig: &Rig| rig.get("Send request").accessible_enabled();
+    assert_eq!(enabled(&rig), Some(false));
+    rig.chord(Key::Control, "a");
+    rig.write(ME);
+    assert!(rig.sees("This is your own id"));
+    rig.chord(Key::Control, "a");
+    rig.write(ADA);
+    assert!(rig.sees("Ada Lovelace is in your contacts already"));
+    rig.click("Open conversation");
+    assert_eq!(pane(&rig), Pane::Chat);
+}
+
+#[test]
+fn b1_a_request_with_a_greeting_goes_out_and_its_person_is_shown() {
+    let rig = rig();
+    rig.click("Add contact");
+    rig.write(fake::NEW);
+    rig.key(Key::Tab);
+    rig.key(Key::Tab);
+    rig.write("it is me");
+    rig.click("Send request");
+    let asked = |command: &Command| matches!(command, Command::ContactRequest { uri, greeting } if uri == fake::NEW && greeting == "it is me");
+    assert_eq!(rig.fake.called(asked), 1);
+    assert_eq!(pane(&rig), Pane::Chat);
+    assert!(rig.sees("Waiting for"));
+    rig.click("Cancel request");
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::RequestCancel { .. })), 1);
+}
+
+#[test]
+fn b3_a_request_is_accepted_by_click_and_opens() {
+    let rig = Rig::new(fake::asked(), 1024.0, 640.0);
+    rig.click("2 people ask to talk");
+    assert!(rig.sees("Sofia Kovalevskaya"));
+    rig.click("Accept Sofia Kovalevskaya");
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::RequestAccept { request_id } if request_id == "in1")), 1);
+    assert_eq!(ui::Desk::get(rig.window()).get_open_id(), fake::NEW);
+    assert!(rig.sees("Message Sofia Kovalevskaya"));
+}
+
+#[test]
+fn blocking_asks_once_with_cancel_focused() {
+    let rig = Rig::new(fake::asked(), 1024.0, 640.0);
+    rig.click("Requests");
+    rig.click("Block Sofia Kovalevskaya");
+    assert!(rig.sees("Block Sofia Kovalevskaya?"));
+    rig.key(Key::Return);
+    assert!(!rig.sees("Block Sofia Kovalevskaya?"));
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::ContactBlock { .. })), 0);
+    rig.click("Block Sofia Kovalevskaya");
+    rig.key(Key::Tab);
+    rig.key(Key::Return);
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::ContactBlock { .. })), 1);
+}
+
+#[test]
+fn c1_a_draft_stays_with_its_conversation() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    rig.write("half a thought");
+    rig.click("Emmy Noether");
+    assert_eq!(rig.value("Message Emmy Noether"), "");
+    assert_eq!(rig.fake.drafts.borrow().get(ADA).map(String::as_str), Some("half a thought"));
+    assert!(rig.sees("Ada Lovelace, online. half a thought"));
+    rig.click("Ada Lovelace, online");
+    assert_eq!(rig.value("Message Ada Lovelace"), "half a thought");
+}
+
+#[test]
+fn c1_a_draft_of_an_earlier_run_is_there() {
+    let fake = fake::everyday();
+    fake.drafts.borrow_mut().insert(ADA.into(), "from last week".into());
+    let rig = Rig::new(fake, 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    assert_eq!(rig.value("Message Ada Lovelace"), "from last week");
+}
+
+#[test]
+fn nothing_typed_is_lost_when_the_disk_refuses() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    rig.fake.broken.replace(Some("the disk is full".into()));
+    rig.write("precious");
+    rig.key(Key::Return);
+    assert!(rig.sees("Not sent: the disk is full"));
+    rig.fake.broken.replace(None);
+    rig.click("Try again");
+    assert!(!rig.sees("Not sent"));
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::MessageSend { text, .. } if text == "precious")), 2);
+    rig.fake.broken.replace(Some("the disk is full".into()));
+    rig.write("again");
+    rig.key(Key::Return);
+    rig.click("Take back");
+    assert_eq!(rig.value("Message Ada Lovelace"), "again");
+}
+
+#[test]
+fn sending_shows_at_once_even_when_the_answer_is_slow() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    rig.fake.slow.set(true);
+    rig.write("quick");
+    rig.key(Key::Return);
+    let shown = |rig: &Rig| rig.bubbles().iter().filter(|bubble| bubble.accessible_label().is_some_and(|label| label.contains("quick"))).count();
+    assert_eq!(shown(&rig), 1);
+    rig.fake.release();
+    rig.settle();
+    assert_eq!(shown(&rig), 1);
+}
+
+fn bottom_of_list(rig: &Rig) -> f32 {
+    rig.get("Messages").absolute_position().y + rig.get("Messages").size().height
+}
+
+fn bottom(bubble: &i_slint_backend_testing::ElementHandle) -> f32 {
+    bubble.absolute_position().y + bubble.size().height
+}
+
+#[test]
+fn c5_a_long_chat_opens_at_its_newest_message() {
+    let rig = Rig::new(chatty(3_000), 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    let last = rig.bubbles().pop().expect("there are messages");
+    assert!(last.accessible_label().is_some_and(|label| label.contains("message 2999")));
+    assert!((0.0..12.0).contains(&(bottom_of_list(&rig) - bottom(&last))), "{} {}", bottom_of_list(&rig), bottom(&last));
+    assert!(!rig.sees("Jump to newest"));
+    assert!(rig.bubbles().len() < 40, "only what is seen is made");
+}
+
+#[test]
+fn c5_a_chat_opens_at_its_first_unread_message() {
+    let fake = chatty(500);
+    let texts: Vec<String> = (0..120).map(|n| format!("unread {n}")).collect();
+    fake.unread(ADA, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+    // Newer than all that was said.
+    let rig = Rig::new(fake, 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    eprintln!("{:?}", rig.bubbles().iter().map(|b| (b.accessible_label().unwrap_or_default().to_string(), b.absolute_position().y)).collect::<Vec<_>>());
+    eprintln!("seek {} stick {}", ui::Desk::get(rig.window()).get_seek(), ui::Desk::get(rig.window()).get_stick());
+    let first = rig.labelled(": unread 0").expect("the first unread message is on the screen");
+    let top = rig.get("Messages").absolute_position().y;
+    assert!((0.0..140.0).contains(&(first.absolute_position().y - top)), "{} {top}", first.absolute_position().y);
+    assert!(rig.sees("New"));
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::MessageRead { .. })), 0);
+    rig.click("Jump to newest");
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::MessageRead { .. })), 1);
+}
+
+#[test]
+fn scrolled_up_nothing_jumps_and_a_button_counts_what_comes() {
+    let rig = Rig::new(chatty(300), 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    rig.get("Messages").scroll(0.0, 900.0);
+    rig.settle();
+    let labels = |rig: &Rig| -> Vec<(String, i32)> {
+        rig.bubbles().iter().map(|bubble| (bubble.accessible_label().unwrap_or_default().into(), bubble.absolute_position().y.round() as i32)).collect()
+    };
+    let before = labels(&rig);
+    rig.fake.receive(ADA, "and another");
+    rig.fake.receive(ADA, "and one more");
+    rig.settle();
+    assert_eq!(labels(&rig), before);
+    assert!(rig.sees("2 new messages, jump to newest"));
+    rig.click("2 new messages, jump to newest");
+    let last = rig.bubbles().pop().expect("there are messages");
+    assert!(last.accessible_label().is_some_and(|label| label.contains("and one more")));
+    assert!((0.0..12.0).contains(&(bottom_of_list(&rig) - bottom(&last))));
+    assert!(!rig.sees("jump to newest"));
+}
+
+#[test]
+fn at_the_end_the_list_follows_what_comes() {
+    let rig = Rig::new(chatty(300), 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    for n in 0..20 {
+        rig.fake.receive(ADA, &format!("line {n} {}", "with words ".repeat(n % 9)));
+        rig.settle();
+        let last = rig.bubbles().pop().expect("there are messages");
+        assert!(last.accessible_label().is_some_and(|label| label.contains(&format!("line {n} "))));
+        assert!((0.0..12.0).contains(&(bottom_of_list(&rig) - bottom(&last))), "after line {n}");
+    }
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::MessageRead { .. })), 20);
+}
+
+#[test]
+fn a_short_chat_stands_at_the_bottom() {
+    let rig = Rig::new(chatty(2), 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    for n in 0..8 {
+        let bubbles = rig.bubbles();
+        assert_eq!(bubbles.len(), 2 + n);
+        assert!((0.0..12.0).contains(&(bottom_of_list(&rig) - bottom(&bubbles[1 + n]))), "with {} messages", 2 + n);
+        rig.fake.receive(ADA, &format!("more {n}"));
+        rig.settle();
+    }
+}
+
+#[test]
+fn c2_a_tick_changes_in_its_place() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    rig.write("tick");
+    rig.key(Key::Return);
+    let message = rig.fake.messages.borrow()[ADA].values().last().cloned().expect("it was sent");
+    for (status, words) in [(Status::Sent, "Sent, not yet"), (Status::Delivered, "On Ada Lovelace's device"), (Status::Read, "Read by Ada Lovelace")] {
+        let message = rig.fake.status(ADA, &message, status);
+        rig.fake.tell(Notice::MessageStatus { message });
+        rig.settle();
+        assert!(rig.sees(&format!("tick. {words}")), "{words}");
+    }
+}
+
+#[test]
+fn g3_keys_reach_every_pane() {
+    let rig = rig();
+    rig.chord(Key::Alt, Key::DownArrow);
+    assert!(rig.sees("Message Ada Lovelace"));
+    rig.chord(Key::Alt, Key::DownArrow);
+    assert!(rig.sees("Message Grace Hopper"));
+    rig.chord(Key::Alt, Key::UpArrow);
+    assert!(rig.sees("Message Ada Lovelace"));
+    rig.chord(Key::Control, ",");
+    assert_eq!(pane(&rig), Pane::Settings);
+    rig.key(Key::Escape);
+    assert_eq!(pane(&rig), Pane::Chat);
+    rig.write("typed at once");
+    assert_eq!(rig.value("Message Ada Lovelace"), "typed at once");
+    rig.key(Key::Escape);
+    assert_eq!(pane(&rig), Pane::Home);
+    rig.chord(Key::Control, "k");
+    rig.write("hedy");
+    rig.key(Key::Return);
+    assert!(rig.sees("Message Hedy Lamarr"));
+}
+
+#[test]
+fn g3_tab_reaches_a_button_and_enter_presses_it() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    rig.write("by keys alone");
+    rig.key(Key::Tab);
+    rig.key(Key::Return);
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::MessageSend { text, .. } if text == "by keys alone")), 1);
+}
+
+#[test]
+fn a1_the_first_screen_shows_the_id_and_takes_a_name() {
+    let fake = fake::empty();
+    fake.settings.borrow_mut().iter_mut().for_each(|settings| settings.name.clear());
+    let rig = Rig::start(fake, 1024.0, 640.0, true);
+    assert!(rig.sees("You are ready"));
+    assert!(rig.sees("y7: 8fKq 3xYz"));
+    rig.write("Marek");
+    rig.key(Key::Return);
+    assert!(!rig.sees("You are ready"));
+    assert!(rig.sees("Start a conversation"));
+    assert_eq!(rig.fake.settings.borrow().as_ref().map(|settings| settings.name.clone()).as_deref(), Some("Marek"));
+}
+
+#[test]
+fn a2_my_link_is_copied_with_its_hints() {
+    let rig = Rig::new(fake::empty(), 1024.0, 640.0);
+    rig.click("Copy my id");
+    assert!(rig.paper.0.borrow().starts_with(&format!("{ME}?via=")));
+    assert!(rig.sees("Your id is copied"));
+    rig.pass(4_100);
+    rig.settle();
+    assert!(!rig.sees("Your id is copied"));
+}
+
+#[test]
+fn a_pasted_id_is_judged_too() {
+    let rig = Rig::new(fake::empty(), 1024.0, 640.0);
+    rig.paper.0.replace(format!(" {} \n", fake::NEW));
+    rig.click("Paste");
+    assert_eq!(rig.value("Their id"), fake::NEW);
+    assert_eq!(rig.get("Send request").accessible_enabled(), Some(true));
+}
+
+#[test]
+fn g7_the_list_gives_way_as_the_window_narrows() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    let width = |rig: &Rig| rig.find("Conversations").map(|list| list.size().width);
+    assert_eq!(width(&rig), Some(288.0));
+    rig.resize(819.0, 600.0);
+    assert_eq!(width(&rig), Some(72.0));
+    rig.resize(720.0, 480.0);
+    assert_eq!(width(&rig), None);
+    rig.click("Back");
+    assert_eq!(width(&rig), Some(720.0));
+    rig.click("Grace Hopper");
+    assert_eq!((width(&rig), pane(&rig)), (None, Pane::Chat));
+}
+
+#[test]
+fn text_of_peers_is_plain_and_cannot_reverse_ours() {
+    let fake = fake::everyday();
+    fake.said(ADA, false, "**not bold** \u{202E}evil\u{0}", NOW);
+    let rig = Rig::new(fake, 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    assert!(rig.sees("Ada Lovelace, 14:05: **not bold** evil"));
+}
+
+#[test]
+fn trouble_with_the_disk_is_told_until_it_is_mended() {
+    let rig = rig();
+    rig.fake.tell(Notice::Storage { error: "The disk is full".into() });
+    rig.settle();
+    assert!(rig.find("The disk is full").is_some());
+    rig.fake.tell(Notice::Storage { error: String::new() });
+    rig.settle();
+    assert!(rig.find("The disk is full").is_none());
+}
+
+#[test]
+fn settings_change_the_look_at_once_and_are_kept() {
+    let rig = rig();
+    rig.chord(Key::Control, ",");
+    rig.click("Dark");
+    assert!(rig.window().global::<Theme<'_>>().get_dark());
+    rig.click("Larger");
+    rig.click("Read receipts");
+    let kept = rig.fake.settings.borrow().clone().expect("settings are there");
+    assert_eq!((kept.theme.as_str(), kept.scale, kept.receipts), ("dark", 110, false));
+}
+
+#[test]
+fn g4_everything_that_can_be_pressed_has_a_name() {
+    for open_pane in [Pane::Home, Pane::Add, Pane::Requests, Pane::Settings, Pane::About] {
+        let rig = Rig::new(fake::asked(), 1024.0, 640.0);
+        rig.app.did(y7ke::model::desk::Act::Show(open_pane));
+        rig.settle();
+        let all = i_slint_backend_testing::ElementQuery::from_root(rig.window()).match_descendants().find_all();
+        let nameless = all.iter().filter(|element| {
+            matches!(element.accessible_role(), Some(i_slint_backend_testing::AccessibleRole::Button | i_slint_backend_testing::AccessibleRole::TextInput | i_slint_backend_testing::AccessibleRole::Switch))
+                && element.accessible_label().is_none_or(|label| label.is_empty())
+        });
+        assert_eq!(nameless.count(), 0, "{open_pane:?}");
+    }
+}
