@@ -180,9 +180,12 @@ impl<R: CryptoRng> Engine<R> {
 
     /// Forgets everything that is not on the disk: sessions, dials, what was about to be said.
     fn start_over(&mut self, calls: &BTreeSet<CallId>, error: &StorageError) -> Vec<Output> {
-        let message = format!("The disk could not be written ({error}). Nothing was changed. Free some space or check the disk, then try again.");
+        let message = format!(
+            "The disk could not be written ({error}). Nothing was changed. Free some space or check the disk, then try again."
+        );
         let storage = || ApiError::new(ErrorKind::Storage, message.clone());
-        let mut outputs: Vec<Output> = calls.iter().map(|call| Output::Answer { call: *call, result: Err(storage()) }).collect();
+        let mut outputs: Vec<Output> =
+            calls.iter().map(|call| Output::Answer { call: *call, result: Err(storage()) }).collect();
         let close = |id: &SessionId| Output::Net(NetCommand::Close { session: *id, why: "the disk failed" });
         outputs.extend(self.core.links.keys().map(close));
         outputs.push(Output::Notice(Notice::Storage { error: message.clone() }));

@@ -63,7 +63,9 @@ fn s2_the_clock_exchange_costs_the_same_after_any_history() {
         world.run_for(60 * SECOND);
         let long = reconnect_bytes(world);
         if long > short + 64 {
-            world.checks.violated(format!("a reconnect took {short} bytes of control after 10 messages and {long} after 300 (S2)"));
+            world.checks.violated(format!(
+                "a reconnect took {short} bytes of control after 10 messages and {long} after 300 (S2)"
+            ));
         }
         world.judge();
     });

@@ -53,7 +53,9 @@ fn a_disk_error_is_said_and_ends() {
         let failed = world.machines[who[0]].disk.hits() > 0;
         let told = |error_is_empty: bool, world: &y7ke_tests::sim::world::World| {
             let notices = world.people.notices.get(&who[0]).map(Vec::as_slice).unwrap_or_default();
-            notices.iter().any(|notice| matches!(notice, Notice::Storage { error } if error.is_empty() == error_is_empty))
+            notices
+                .iter()
+                .any(|notice| matches!(notice, Notice::Storage { error } if error.is_empty() == error_is_empty))
         };
         if failed && !told(false, world) {
             world.checks.violated("a disk failed for half a minute, and nobody was told".into());

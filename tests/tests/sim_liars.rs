@@ -56,8 +56,13 @@ fn keeps_own_words(world: &mut World, id: MachineId) {
         return;
     }
     let shown = world.messages(id, LIAR);
-    let said: Vec<(String, Fate)> =
-        world.people.said.iter().filter(|said| said.from == id && said.to == LIAR).map(|said| (said.text.clone(), said.fate.clone())).collect();
+    let said: Vec<(String, Fate)> = world
+        .people
+        .said
+        .iter()
+        .filter(|said| said.from == id && said.to == LIAR)
+        .map(|said| (said.text.clone(), said.fate.clone()))
+        .collect();
     for (text, fate) in said {
         let times = shown.iter().filter(|message| message.text == text && message.mine).count();
         let is_right = match fate {
@@ -66,7 +71,9 @@ fn keeps_own_words(world: &mut World, id: MachineId) {
             Fate::Lost | Fate::Asked => times <= 1,
         };
         if !is_right {
-            world.checks.violated(format!("machine {id} holds {text:?} {times} times, though it was {fate:?} (issue, shown 7)"));
+            world.checks.violated(format!(
+                "machine {id} holds {text:?} {times} times, though it was {fate:?} (issue, shown 7)"
+            ));
         }
     }
     if !matches!(world.ask(id, Command::LogVerify { log: None }), Ok(Answer::Verified { bad, .. }) if bad.is_empty()) {
@@ -151,7 +158,9 @@ fn the_liar_is_still_heard(world: &mut World) {
         let said = world.people.said.iter().filter(|said| said.from == LIAR && said.to == victim);
         let answered = said.filter(|said| matches!(said.fate, Fate::Answered(_))).count();
         if shown != answered && !world.checks.is_lost() {
-            world.checks.violated(format!("machine {victim} shows {shown} of {answered} messages of a liar ({heads:?})"));
+            world
+                .checks
+                .violated(format!("machine {victim} shows {shown} of {answered} messages of a liar ({heads:?})"));
         }
     }
 }
@@ -201,5 +210,6 @@ fn f1_a_forker_costs_the_honest_nothing() {
 fn holds_a_fork_proof(world: &World, id: MachineId) -> bool {
     let Some(view) = world.view(id) else { return false };
     let logs = view.logs().unwrap_or_default();
-    logs.iter().any(|info| !info.frozen.is_empty() && view.fork_proofs(&info.log).is_ok_and(|proofs| !proofs.is_empty()))
+    logs.iter()
+        .any(|info| !info.frozen.is_empty() && view.fork_proofs(&info.log).is_ok_and(|proofs| !proofs.is_empty()))
 }

@@ -95,7 +95,10 @@ fn a_disk_that_lies_about_syncs_is_found() {
             })
         })
         .collect();
-    assert!(found.iter().any(|what| what.contains("S3") || what.contains("E7") || what.contains("disk error that never")), "{found:#?}");
+    assert!(
+        found.iter().any(|what| what.contains("S3") || what.contains("E7") || what.contains("disk error that never")),
+        "{found:#?}"
+    );
 }
 
 /// "Sent" is answered, and nothing was written: an acknowledgement before the commit.
@@ -133,7 +136,9 @@ fn a_dropped_answer_is_found() {
     let lie: Bend = |outputs, count| {
         *count += 1;
         if *count > 30
-            && let Some(at) = outputs.iter().position(|output| matches!(output, Output::Answer { result: Ok(Answer::Sent { .. }), .. }))
+            && let Some(at) = outputs
+                .iter()
+                .position(|output| matches!(output, Output::Answer { result: Ok(Answer::Sent { .. }), .. }))
         {
             outputs.remove(at);
         }
@@ -145,7 +150,9 @@ fn a_dropped_answer_is_found() {
 #[test]
 fn a_doubled_answer_is_found() {
     let lie: Bend = |outputs, _| {
-        if let Some(Output::Answer { call, result }) = outputs.iter().find(|output| matches!(output, Output::Answer { .. })) {
+        if let Some(Output::Answer { call, result }) =
+            outputs.iter().find(|output| matches!(output, Output::Answer { .. }))
+        {
             let again = Output::Answer { call: *call, result: result.clone() };
             outputs.push(again);
         }

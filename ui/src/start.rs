@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn the_desktop_takes_the_options_of_the_node() {
-        let line = Line::try_parse_from(["y7ke", "--data-dir", "/tmp/x", "--no-mdns", "--mode", "lan", "--renderer", "gl"]);
+        let line =
+            Line::try_parse_from(["y7ke", "--data-dir", "/tmp/x", "--no-mdns", "--mode", "lan", "--renderer", "gl"]);
         assert_eq!(line.map(|line| line.renderer).ok(), Some(Renderer::Gl));
         assert!(Line::try_parse_from(["y7ke", "--renderer", "none"]).is_err());
     }

@@ -88,7 +88,9 @@ fn chat_trouble() {
         rig.fake.broken.replace(Some("the disk is full; free some space and try again".into()));
         rig.write("This one does not make it to the disk");
         rig.key(slint::platform::Key::Return);
-        rig.fake.tell(y7ke_node::api::Notice::Storage { error: "The disk is full: nothing new is kept until there is room.".into() });
+        rig.fake.tell(y7ke_node::api::Notice::Storage {
+            error: "The disk is full: nothing new is kept until there is room.".into(),
+        });
         rig.write("and more words that I typed since, so many that the composer grows by a line or two as they come, and then some");
     });
 }

@@ -46,7 +46,11 @@ fn c1_enter_sends_and_shift_enter_breaks_the_line() {
     let sent = |command: &Command| matches!(command, Command::MessageSend { to: Conversation::Person(to), text, .. } if to == ADA && text == "one\ntwo");
     assert_eq!(rig.fake.called(sent), 1);
     assert!(rig.sees("You, 14:05: one\ntwo. Waiting for Ada Lovelace to come online"));
-    assert!(rig.bubbles().last().is_some_and(|last| last.accessible_label().is_some_and(|label| label.contains("one\ntwo"))));
+    assert!(
+        rig.bubbles()
+            .last()
+            .is_some_and(|last| last.accessible_label().is_some_and(|label| label.contains("one\ntwo")))
+    );
 }
 
 #[test]
@@ -123,7 +127,10 @@ fn b3_a_request_is_accepted_by_click_and_opens() {
     rig.click("2 people ask to talk");
     assert!(rig.sees("Sofia Kovalevskaya"));
     rig.click("Accept Sofia Kovalevskaya");
-    assert_eq!(rig.fake.called(|command| matches!(command, Command::RequestAccept { request_id } if request_id == "in1")), 1);
+    assert_eq!(
+        rig.fake.called(|command| matches!(command, Command::RequestAccept { request_id } if request_id == "in1")),
+        1
+    );
     assert_eq!(ui::Desk::get(rig.window()).get_open_id(), fake::NEW);
     assert!(rig.sees("Message Sofia Kovalevskaya"));
 }
@@ -176,7 +183,10 @@ fn nothing_typed_is_lost_when_the_disk_refuses() {
     rig.fake.broken.replace(None);
     rig.click("Try again");
     assert!(!rig.sees("Not sent"));
-    assert_eq!(rig.fake.called(|command| matches!(command, Command::MessageSend { text, .. } if text == "precious")), 2);
+    assert_eq!(
+        rig.fake.called(|command| matches!(command, Command::MessageSend { text, .. } if text == "precious")),
+        2
+    );
     rig.fake.broken.replace(Some("the disk is full".into()));
     rig.write("again");
     rig.key(Key::Return);
@@ -191,7 +201,12 @@ fn sending_shows_at_once_even_when_the_answer_is_slow() {
     rig.fake.slow.set(true);
     rig.write("quick");
     rig.key(Key::Return);
-    let shown = |rig: &Rig| rig.bubbles().iter().filter(|bubble| bubble.accessible_label().is_some_and(|label| label.contains("quick"))).count();
+    let shown = |rig: &Rig| {
+        rig.bubbles()
+            .iter()
+            .filter(|bubble| bubble.accessible_label().is_some_and(|label| label.contains("quick")))
+            .count()
+    };
     assert_eq!(shown(&rig), 1);
     rig.fake.release();
     rig.settle();
@@ -212,7 +227,12 @@ fn c5_a_long_chat_opens_at_its_newest_message() {
     open(&rig, "Ada Lovelace");
     let last = rig.bubbles().pop().expect("there are messages");
     assert!(last.accessible_label().is_some_and(|label| label.contains("message 2999")));
-    assert!((0.0..12.0).contains(&(bottom_of_list(&rig) - bottom(&last))), "{} {}", bottom_of_list(&rig), bottom(&last));
+    assert!(
+        (0.0..12.0).contains(&(bottom_of_list(&rig) - bottom(&last))),
+        "{} {}",
+        bottom_of_list(&rig),
+        bottom(&last)
+    );
     assert!(!rig.sees("Jump to newest"));
     assert!(rig.bubbles().len() < 40, "only what is seen is made");
 }
@@ -225,7 +245,13 @@ fn c5_a_chat_opens_at_its_first_unread_message() {
     // Newer than all that was said.
     let rig = Rig::new(fake, 1024.0, 640.0);
     open(&rig, "Ada Lovelace");
-    eprintln!("{:?}", rig.bubbles().iter().map(|b| (b.accessible_label().unwrap_or_default().to_string(), b.absolute_position().y)).collect::<Vec<_>>());
+    eprintln!(
+        "{:?}",
+        rig.bubbles()
+            .iter()
+            .map(|b| (b.accessible_label().unwrap_or_default().to_string(), b.absolute_position().y))
+            .collect::<Vec<_>>()
+    );
     eprintln!("seek {} stick {}", ui::Desk::get(rig.window()).get_seek(), ui::Desk::get(rig.window()).get_stick());
     let first = rig.labelled(": unread 0").expect("the first unread message is on the screen");
     let top = rig.get("Messages").absolute_position().y;
@@ -243,7 +269,12 @@ fn scrolled_up_nothing_jumps_and_a_button_counts_what_comes() {
     rig.get("Messages").scroll(0.0, 900.0);
     rig.settle();
     let labels = |rig: &Rig| -> Vec<(String, i32)> {
-        rig.bubbles().iter().map(|bubble| (bubble.accessible_label().unwrap_or_default().into(), bubble.absolute_position().y.round() as i32)).collect()
+        rig.bubbles()
+            .iter()
+            .map(|bubble| {
+                (bubble.accessible_label().unwrap_or_default().into(), bubble.absolute_position().y.round() as i32)
+            })
+            .collect()
     };
     let before = labels(&rig);
     rig.fake.receive(ADA, "and another");
@@ -292,7 +323,11 @@ fn c2_a_tick_changes_in_its_place() {
     rig.write("tick");
     rig.key(Key::Return);
     let message = rig.fake.messages.borrow()[ADA].values().last().cloned().expect("it was sent");
-    for (status, words) in [(Status::Sent, "Sent, not yet"), (Status::Delivered, "On Ada Lovelace's device"), (Status::Read, "Read by Ada Lovelace")] {
+    for (status, words) in [
+        (Status::Sent, "Sent, not yet"),
+        (Status::Delivered, "On Ada Lovelace's device"),
+        (Status::Read, "Read by Ada Lovelace"),
+    ] {
         let message = rig.fake.status(ADA, &message, status);
         rig.fake.tell(Notice::MessageStatus { message });
         rig.settle();
@@ -330,7 +365,10 @@ fn g3_tab_reaches_a_button_and_enter_presses_it() {
     rig.write("by keys alone");
     rig.key(Key::Tab);
     rig.key(Key::Return);
-    assert_eq!(rig.fake.called(|command| matches!(command, Command::MessageSend { text, .. } if text == "by keys alone")), 1);
+    assert_eq!(
+        rig.fake.called(|command| matches!(command, Command::MessageSend { text, .. } if text == "by keys alone")),
+        1
+    );
 }
 
 #[test]
@@ -423,8 +461,14 @@ fn g4_everything_that_can_be_pressed_has_a_name() {
         rig.settle();
         let all = i_slint_backend_testing::ElementQuery::from_root(rig.window()).match_descendants().find_all();
         let nameless = all.iter().filter(|element| {
-            matches!(element.accessible_role(), Some(i_slint_backend_testing::AccessibleRole::Button | i_slint_backend_testing::AccessibleRole::TextInput | i_slint_backend_testing::AccessibleRole::Switch))
-                && element.accessible_label().is_none_or(|label| label.is_empty())
+            matches!(
+                element.accessible_role(),
+                Some(
+                    i_slint_backend_testing::AccessibleRole::Button
+                        | i_slint_backend_testing::AccessibleRole::TextInput
+                        | i_slint_backend_testing::AccessibleRole::Switch
+                )
+            ) && element.accessible_label().is_none_or(|label| label.is_empty())
         });
         assert_eq!(nameless.count(), 0, "{open_pane:?}");
     }

@@ -22,7 +22,11 @@ fn on(over: Color, ground: Color) -> Color {
         let alpha = f64::from(over.alpha()) / 255.0;
         (f64::from(over_part) * alpha + f64::from(ground_part) * (1.0 - alpha)).round() as u8
     };
-    Color::from_rgb_u8(mix(over.red(), ground.red()), mix(over.green(), ground.green()), mix(over.blue(), ground.blue()))
+    Color::from_rgb_u8(
+        mix(over.red(), ground.red()),
+        mix(over.green(), ground.green()),
+        mix(over.blue(), ground.blue()),
+    )
 }
 
 fn contrast(words: Color, ground: Color) -> f64 {
@@ -45,7 +49,9 @@ fn words_have_four_and_a_half_to_one_and_signs_three() {
         assert_eq!(theme.get_dark(), look == Look::Dark);
         let (canvas, side, raised, own) = (theme.get_canvas(), theme.get_side(), theme.get_raised(), theme.get_own());
         let chosen = on(theme.get_chosen(), side);
-        for (ground_name, ground) in [("canvas", canvas), ("side", side), ("raised", raised), ("own", own), ("chosen", chosen)] {
+        for (ground_name, ground) in
+            [("canvas", canvas), ("side", side), ("raised", raised), ("own", own), ("chosen", chosen)]
+        {
             check(&format!("{look:?} text on {ground_name}"), theme.get_text(), ground, 4.5);
             check(&format!("{look:?} quiet on {ground_name}"), theme.get_quiet(), ground, 4.5);
             check(&format!("{look:?} accent sign on {ground_name}"), theme.get_accent(), ground, 3.0);
@@ -61,7 +67,12 @@ fn words_have_four_and_a_half_to_one_and_signs_three() {
             check(&format!("{look:?} {name} on canvas"), sign, canvas, 3.0);
         }
         check(&format!("{look:?} words on accent"), theme.get_on_accent(), theme.get_accent(), 4.5);
-        check(&format!("{look:?} words on accent under the pointer"), theme.get_on_accent(), theme.get_accent_strong(), 4.5);
+        check(
+            &format!("{look:?} words on accent under the pointer"),
+            theme.get_on_accent(),
+            theme.get_accent_strong(),
+            4.5,
+        );
         check(&format!("{look:?} words of a toast"), theme.get_on_toast(), theme.get_toast(), 4.5);
         check(&format!("{look:?} sign of a toast"), theme.get_toast_danger(), theme.get_toast(), 3.0);
         check(&format!("{look:?} read tick"), canvas, theme.get_quiet(), 3.0);

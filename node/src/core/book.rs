@@ -89,7 +89,9 @@ impl<R: CryptoRng> Round<'_, R> {
         for want in wants {
             runs.extend(self.run(log, want, after)?);
         }
-        let behind = |event: &EventRef| after.is_none_or(|after| (event.hlc, event.device, event.id) > (after.hlc, after.device, after.id));
+        let behind = |event: &EventRef| {
+            after.is_none_or(|after| (event.hlc, event.device, event.id) > (after.hlc, after.device, after.id))
+        };
         let (mut most, mut most_bytes) = (max_events, max_bytes);
         let (items, more) = loop {
             let page = self.view().events_between(log, &runs, most, most_bytes)?;
@@ -115,7 +117,14 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// The least number from `low` to `last` whose event stands behind `after`; one more than `last` if none does.
-    fn first_behind(&self, log: &LogId, device: &DeviceId, mut low: u64, last: u64, after: &sync::Position) -> Step<u64> {
+    fn first_behind(
+        &self,
+        log: &LogId,
+        device: &DeviceId,
+        mut low: u64,
+        last: u64,
+        after: &sync::Position,
+    ) -> Step<u64> {
         let mut high = last.saturating_add(1);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -532,11 +541,11 @@ impl<R: CryptoRng> Round<'_, R> {
         let devices = views::devices(self.view(), &self.core.me.root)?;
         let usable = devices.into_iter().filter(|row| !row.revoked);
         let entry = |row: views::DeviceRow| Some(DeviceBundle { chain: row.chain, prekey: row.prekey? });
-        Bundle::new(self.core.me.root, usable.filter_map(entry).collect())
-            .map_err(|fault| {
-                tracing::debug!(%fault, "no bundle can be made of my devices");
-                ApiError::new(ErrorKind::Storage, "This device was removed from your account. Use another device of yours.").into()
-            })
+        Bundle::new(self.core.me.root, usable.filter_map(entry).collect()).map_err(|fault| {
+            tracing::debug!(%fault, "no bundle can be made of my devices");
+            ApiError::new(ErrorKind::Storage, "This device was removed from your account. Use another device of yours.")
+                .into()
+        })
     }
 
     /// The bundles that a request may still name: today's, and those before it.
@@ -566,7 +575,8 @@ impl<R: CryptoRng> Round<'_, R> {
     fn keep_bundle_hash(&mut self, hash: &BundleHash) -> Step {
         let kept = self.view().setting(BUNDLES)?.unwrap_or_default();
         let hash = hash.to_string();
-        let newest_first = std::iter::once(hash.as_str()).chain(kept.split(' ').filter(|old| !old.is_empty() && *old != hash));
+        let newest_first =
+            std::iter::once(hash.as_str()).chain(kept.split(' ').filter(|old| !old.is_empty() && *old != hash));
         let hashes: Vec<&str> = newest_first.take(BUNDLES_MAX).collect();
         self.book.put_setting(BUNDLES, &hashes.join(" "));
         Ok(())

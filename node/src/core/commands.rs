@@ -143,9 +143,12 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     pub(super) fn log_named(&self, log: &str) -> Result<LogId, Refused> {
-        let id: LogId = log.parse().ok().ok_or_else(|| ApiError::new(ErrorKind::InvalidId, "A log id is 64 hex digits."))?;
+        let id: LogId =
+            log.parse().ok().ok_or_else(|| ApiError::new(ErrorKind::InvalidId, "A log id is 64 hex digits."))?;
         let known = self.view().log(&id)?;
-        known.map(|info| info.log).ok_or_else(|| ApiError::new(ErrorKind::NotFound, "There is no such log. `log.list` shows them.").into())
+        known
+            .map(|info| info.log)
+            .ok_or_else(|| ApiError::new(ErrorKind::NotFound, "There is no such log. `log.list` shows them.").into())
     }
 
     /// A person of whom there is anything here.
@@ -156,7 +159,9 @@ impl<R: CryptoRng> Round<'_, R> {
         }
         match self.contact(&root)? {
             Some(_) => Ok(root),
-            None => Err(ApiError::new(ErrorKind::NotFound, "There is no such contact. `contact.list` shows them.").into()),
+            None => {
+                Err(ApiError::new(ErrorKind::NotFound, "There is no such contact. `contact.list` shows them.").into())
+            }
         }
     }
 
@@ -188,7 +193,8 @@ impl<R: CryptoRng> Round<'_, R> {
             }
         };
         let contact = self.contact(&root)?.filter(|contact| contact.state != ContactState::Blocked);
-        let contact = contact.ok_or_else(|| ApiError::new(ErrorKind::Blocked, "You blocked this person. Unblock them to write."))?;
+        let contact = contact
+            .ok_or_else(|| ApiError::new(ErrorKind::Blocked, "You blocked this person. Unblock them to write."))?;
         let log = self.writing_log(&contact)?;
         Ok((root, log.ok_or_else(|| ApiError::new(ErrorKind::NotFound, not_open_yet(contact.state)))?))
     }
@@ -211,7 +217,8 @@ impl<R: CryptoRng> Round<'_, R> {
         let SettingsPatch { mode, name, receipts, typing, notifications, theme, scale } = patch;
         let theme = theme.map(known_theme).transpose()?;
         let scale = scale.map(sound_scale).transpose()?;
-        let name = name.map(|name| Name::new(name.trim()).map_err(|why| ApiError::param("name", format!("The name is {why}."))));
+        let name = name
+            .map(|name| Name::new(name.trim()).map_err(|why| ApiError::param("name", format!("The name is {why}."))));
         if let Some(name) = name.transpose()? {
             self.set_profile_name(&name)?;
         }
@@ -262,7 +269,9 @@ fn no_conversation() -> ApiError {
 /// Why there is nothing to write in.
 fn not_open_yet(state: ContactState) -> &'static str {
     match state {
-        ContactState::PendingIn | ContactState::Rejected => "This person asked you. Accept their request to write to them.",
+        ContactState::PendingIn | ContactState::Rejected => {
+            "This person asked you. Accept their request to write to them."
+        }
         _ => "This person has not accepted yet. Your message can be sent once they have.",
     }
 }
@@ -284,5 +293,9 @@ fn known_theme(theme: String) -> Result<String, ApiError> {
 }
 
 fn sound_scale(scale: u16) -> Result<u16, ApiError> {
-    if (80..=150).contains(&scale) { Ok(scale) } else { Err(ApiError::param("scale", "The scale is 80 to 150 per cent.")) }
+    if (80..=150).contains(&scale) {
+        Ok(scale)
+    } else {
+        Err(ApiError::param("scale", "The scale is 80 to 150 per cent."))
+    }
 }

@@ -58,7 +58,8 @@ fn load(view: &View) -> Result<Option<Me>, StorageError> {
 
 fn create(batch: &mut Batch, rng: &mut impl CryptoRng, now: Now) -> Result<Me, AppendError> {
     let (root, device, net) = (RootKey::generate(rng), DeviceKey::generate(rng), NetSecret::generate(rng));
-    let subject = Subject { device: device.id(), net: net.id(), caps: Caps::ADMIN, not_before: now.wall_ms, cert_seq: 1 };
+    let subject =
+        Subject { device: device.id(), net: net.id(), caps: Caps::ADMIN, not_before: now.wall_ms, cert_seq: 1 };
     let chain = CertChain::rooted(&root, subject);
     batch.put_secret(ROOT, root.seed().as_slice());
     batch.put_secret(DEVICE, device.seed().as_slice());

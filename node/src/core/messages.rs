@@ -18,7 +18,12 @@ const PAGE_MAX: usize = 500;
 const STATUS_NOTICES_MAX: usize = 512;
 
 impl<R: CryptoRng> Round<'_, R> {
-    pub(super) fn send_message(&mut self, to: &Conversation, text: String, reply_to: Option<&str>) -> Result<Answer, Refused> {
+    pub(super) fn send_message(
+        &mut self,
+        to: &Conversation,
+        text: String,
+        reply_to: Option<&str>,
+    ) -> Result<Answer, Refused> {
         if text.is_empty() {
             Err(ApiError::param("text", "The message is empty."))?;
         }
@@ -39,7 +44,12 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(Answer::Sent { message_id: id.to_string() })
     }
 
-    pub(super) fn list_messages(&self, of: &Conversation, before: Option<&str>, limit: usize) -> Result<Answer, Refused> {
+    pub(super) fn list_messages(
+        &self,
+        of: &Conversation,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Answer, Refused> {
         if !(1..=PAGE_MAX).contains(&limit) {
             Err(ApiError::param("limit", "The limit is 1 to 500."))?;
         }

@@ -107,7 +107,8 @@ impl<R: CryptoRng> Round<'_, R> {
         let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
         let opened = |row: &&RequestRow| contact.logs.iter().any(|(req_id, _)| *req_id == row.req_id);
         let theirs = all.iter().filter(|row| row.direction == Direction::In && row.root == contact.root).filter(opened);
-        let (ids, newest): (Vec<_>, _) = (theirs.clone().map(|row| row.req_id).collect(), theirs.max_by_key(|row| row.created));
+        let (ids, newest): (Vec<_>, _) =
+            (theirs.clone().map(|row| row.req_id).collect(), theirs.max_by_key(|row| row.created));
         let newest = newest.map(|row| row.req_id);
         for (req_id, log) in &contact.logs {
             if !ids.contains(req_id) || Some(*req_id) == newest || self.has_come_in(log, &contact.root)? {
@@ -142,8 +143,11 @@ impl<R: CryptoRng> Round<'_, R> {
             logs.insert(self.core.me.account);
             return Ok(logs);
         }
-        let mut logs: BTreeSet<_> = self.contact(root)?.map(|contact| contact.all_logs()).unwrap_or_default().into_iter().collect();
-        logs.extend(self.answerable(root)?.iter().map(|row| LogId::conversation(&self.core.me.root, root, &row.req_id)));
+        let mut logs: BTreeSet<_> =
+            self.contact(root)?.map(|contact| contact.all_logs()).unwrap_or_default().into_iter().collect();
+        logs.extend(
+            self.answerable(root)?.iter().map(|row| LogId::conversation(&self.core.me.root, root, &row.req_id)),
+        );
         Ok(logs)
     }
 
@@ -178,7 +182,9 @@ impl Core {
     pub(crate) fn presence(&self, root: &RootId) -> (Presence, Option<PathView>) {
         let best = self.links_of(root).map(|(_, link)| link).min_by_key(|link| (link.path.kind, link.path.transport));
         match best {
-            Some(link) => (Presence::Online, Some(super::show::path(&link.path, self.found.knows(&link.net), link.dialer))),
+            Some(link) => {
+                (Presence::Online, Some(super::show::path(&link.path, self.found.knows(&link.net), link.dialer)))
+            }
             None if self.dialing.is_dialling(root) => (Presence::Connecting, None),
             None => (Presence::Offline, None),
         }

@@ -177,7 +177,8 @@ impl<R: CryptoRng> Round<'_, R> {
         for net in &nets {
             targets.entry(Some(*net)).or_default().extend(self.saved_addresses(net)?);
         }
-        for hint in self.asking(root)?.iter().flat_map(|row| &row.hints).filter_map(|hint| hint.parse::<Address>().ok()) {
+        for hint in self.asking(root)?.iter().flat_map(|row| &row.hints).filter_map(|hint| hint.parse::<Address>().ok())
+        {
             targets.entry(hint.peer()).or_default().push(hint);
         }
         let near = self.core.found.devices.iter().filter(|(net, _)| nets.is_empty() || nets.contains(net));
@@ -213,7 +214,13 @@ impl<R: CryptoRng> Round<'_, R> {
         match self.core.dials.remove(&ticket) {
             Some(Purpose::Call(call)) => {
                 let why = attempts.first().map_or_else(|| "no address".to_owned(), |attempt| attempt.why.to_string());
-                self.answer(call, Err(ApiError::new(ErrorKind::Network, format!("Could not connect: {why}. Check the address and that the other side is running."))));
+                self.answer(
+                    call,
+                    Err(ApiError::new(
+                        ErrorKind::Network,
+                        format!("Could not connect: {why}. Check the address and that the other side is running."),
+                    )),
+                );
             }
             Some(Purpose::Person(root)) if !self.still_dialling(&root) => {
                 self.give_up_for_now(&root);
@@ -269,7 +276,8 @@ mod tests {
 
     #[test]
     fn lan_only_knows_near_from_far() {
-        let near = ["/ip4/192.168.1.7/tcp/4101", "/ip4/127.0.0.1/udp/1/quic-v1", "/ip6/fe80::1/tcp/1", "/ip6/fd00::2/tcp/1"];
+        let near =
+            ["/ip4/192.168.1.7/tcp/4101", "/ip4/127.0.0.1/udp/1/quic-v1", "/ip6/fe80::1/tcp/1", "/ip6/fd00::2/tcp/1"];
         let far = ["/ip4/8.8.8.8/tcp/4101", "/dns/example.org/tcp/4101", "/ip6/2001:db8::1/tcp/1"];
         let parse = |text: &&str| text.parse::<Address>().expect("a valid address");
         assert!(near.iter().map(parse).all(|address| is_near(&address)));

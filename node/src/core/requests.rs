@@ -83,12 +83,18 @@ impl RequestMeter {
 // Commands.
 impl<R: CryptoRng> Round<'_, R> {
     pub(super) fn request_contact(&mut self, uri: &str, greeting: &str) -> Result<Answer, Refused> {
-        let uri: Uri = uri.parse().map_err(|why: crate::uri::UriError| ApiError::new(ErrorKind::InvalidId, why.to_string()))?;
-        let greeting = Greeting::new(greeting).map_err(|why| ApiError::param("greeting", format!("The greeting is {why}.")))?;
+        let uri: Uri =
+            uri.parse().map_err(|why: crate::uri::UriError| ApiError::new(ErrorKind::InvalidId, why.to_string()))?;
+        let greeting =
+            Greeting::new(greeting).map_err(|why| ApiError::param("greeting", format!("The greeting is {why}.")))?;
         let root = uri.root;
         match self.relation(&root)? {
-            Relation::Sibling => Err(ApiError::new(ErrorKind::Own, "This is your own id. Ask the other person for theirs."))?,
-            Relation::Blocked => Err(ApiError::new(ErrorKind::Blocked, "You blocked this person. Unblock them first."))?,
+            Relation::Sibling => {
+                Err(ApiError::new(ErrorKind::Own, "This is your own id. Ask the other person for theirs."))?
+            }
+            Relation::Blocked => {
+                Err(ApiError::new(ErrorKind::Blocked, "You blocked this person. Unblock them first."))?
+            }
             Relation::Contact => Err(ApiError::new(ErrorKind::Exists, "This person is already a contact of yours."))?,
             Relation::Asks => return self.accept_instead(&root),
             Relation::Asked => self.note_hints(&root, &uri)?,
@@ -188,8 +194,10 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     fn request_row(&self, request_id: &str, direction: Direction) -> Result<RequestRow, Refused> {
-        let req_id: RequestId =
-            request_id.parse().ok().ok_or_else(|| ApiError::new(ErrorKind::InvalidId, "A request id is 64 hex digits."))?;
+        let req_id: RequestId = request_id
+            .parse()
+            .ok()
+            .ok_or_else(|| ApiError::new(ErrorKind::InvalidId, "A request id is 64 hex digits."))?;
         let account = &self.core.me.account;
         let row = views::request(self.view(), account, direction, &req_id, self.now.wall_ms)?;
         Ok(row.ok_or_else(not_there)?)
@@ -432,7 +440,8 @@ impl<R: CryptoRng> Round<'_, R> {
         let Some(request) = views::stored_request(self.view(), &self.core.me.account, req_id)? else { return Ok(()) };
         let Request { core, from_bundle, .. } = request;
         let claim = core.claim;
-        let Some(requester) = from_bundle.devices().iter().find(|device| device.chain.device() == claim.from_device) else {
+        let Some(requester) = from_bundle.devices().iter().find(|device| device.chain.device() == claim.from_device)
+        else {
             return Ok(());
         };
         let opening = Opening { core, requester: requester.chain.clone(), opener: self.core.me.chain.clone() };

@@ -73,7 +73,13 @@ pub(crate) fn request(row: &RequestRow) -> RequestView {
 }
 
 /// A message with how far it came.
-pub(crate) fn message(row: MessageRow, mine: bool, status: Reached, delivered_to: Vec<String>, now_ms: u64) -> crate::api::MessageView {
+pub(crate) fn message(
+    row: MessageRow,
+    mine: bool,
+    status: Reached,
+    delivered_to: Vec<String>,
+    now_ms: u64,
+) -> crate::api::MessageView {
     crate::api::MessageView {
         message_id: row.key.id.to_string(),
         log: row.log.to_string(),

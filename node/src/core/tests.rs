@@ -99,7 +99,8 @@ impl World {
     fn carry_net(&mut self, n: usize, command: NetCommand) {
         match command {
             NetCommand::Dial { ticket, addresses, peer } => {
-                let target = (0..self.machines.len()).find(|m| addresses.iter().any(|a| a.without_peer() == address(*m)));
+                let target =
+                    (0..self.machines.len()).find(|m| addresses.iter().any(|a| a.without_peer() == address(*m)));
                 match target.filter(|_| self.online) {
                     Some(target) => self.connect(n, target, ticket),
                     None => {

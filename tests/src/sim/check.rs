@@ -20,8 +20,8 @@ use y7ke_ledger::StorageError;
 use y7ke_ledger::admit::LogSpec;
 use y7ke_ledger::store::{Content, View};
 use y7ke_node::api::{
-    Answer, Command, ContactState, ContactView, Conversation, Direction, MessageView, Notice, RequestState, RequestView,
-    Status,
+    Answer, Command, ContactState, ContactView, Conversation, Direction, MessageView, Notice, RequestState,
+    RequestView, Status,
 };
 
 use super::disk::SimDisk;
@@ -157,10 +157,13 @@ impl World {
             return true;
         }
         let machine = &self.machines[there];
-        let opened = machine.safe.open(&SimDisk::of(machine.disk.durable())).and_then(|ledger| openable(&ledger.view()?, known));
+        let opened =
+            machine.safe.open(&SimDisk::of(machine.disk.durable())).and_then(|ledger| openable(&ledger.view()?, known));
         match opened {
             Ok(events) => known.extend(events),
-            Err(fault) => self.checks.violated(format!("machine {there} could not be started after a power cut now: {fault}")),
+            Err(fault) => {
+                self.checks.violated(format!("machine {there} could not be started after a power cut now: {fault}"))
+            }
         }
         self.checks.durable.get(&there).is_some_and(|known| known.contains(event))
     }
@@ -224,7 +227,8 @@ impl World {
     fn note_void_requests(&mut self) {
         for id in self.honest() {
             let is_void = |request: &RequestView| {
-                request.direction == Direction::Out && matches!(request.state, RequestState::Cancelled | RequestState::Expired)
+                request.direction == Direction::Out
+                    && matches!(request.state, RequestState::Cancelled | RequestState::Expired)
             };
             let void = self.requests(id).into_iter().filter(is_void).map(|request| request.request_id);
             self.checks.void.extend(void.collect::<Vec<_>>());
@@ -248,9 +252,15 @@ impl World {
                 let there: BTreeSet<String> = self.requests(to).into_iter().map(|request| request.request_id).collect();
                 let to_id = self.y7_id(to);
                 let waits = |request: &RequestView| {
-                    request.direction == Direction::Out && request.y7_id == to_id && request.state == RequestState::Pending
+                    request.direction == Direction::Out
+                        && request.y7_id == to_id
+                        && request.state == RequestState::Pending
                 };
-                if self.requests(from).into_iter().any(|request| waits(&request) && !there.contains(&request.request_id)) {
+                if self
+                    .requests(from)
+                    .into_iter()
+                    .any(|request| waits(&request) && !there.contains(&request.request_id))
+                {
                     return Some(format!("a request of machine {from} never reached machine {to} (C1)"));
                 }
             }
@@ -305,13 +315,20 @@ impl World {
         let (Some(left), Some(right)) = (self.view(a), self.view(b)) else { return Some(format!("{a} or {b} is off")) };
         let shared = |view: &View| -> BTreeSet<LogId> {
             let is_shared = |spec: &LogSpec| matches!(spec, LogSpec::Conversation { .. });
-            view.logs().unwrap_or_default().into_iter().filter(|log| is_shared(&log.spec) && log.live > 0).map(|log| log.log).collect()
+            view.logs()
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|log| is_shared(&log.spec) && log.live > 0)
+                .map(|log| log.log)
+                .collect()
         };
         let logs: BTreeSet<LogId> = shared(&left).union(&shared(&right)).copied().collect();
         let roots = [a, b].map(|id| self.machines[id].root);
         let is_theirs = |view: &View, log: &LogId| match view.log(log) {
             Ok(Some(info)) => match info.spec {
-                LogSpec::Conversation { lesser, greater, .. } => roots.contains(&Some(lesser)) && roots.contains(&Some(greater)),
+                LogSpec::Conversation { lesser, greater, .. } => {
+                    roots.contains(&Some(lesser)) && roots.contains(&Some(greater))
+                }
                 _ => false,
             },
             _ => false,
@@ -439,10 +456,13 @@ impl World {
     fn verify_pair(&mut self, a: MachineId, b: MachineId) {
         self.verify_requests(a, b);
         let (left, right) = (self.acquaintance(a, b), self.acquaintance(b, a));
-        let accepted = |contact: &Option<ContactView>| contact.as_ref().is_some_and(|c| c.state == ContactState::Accepted);
+        let accepted =
+            |contact: &Option<ContactView>| contact.as_ref().is_some_and(|c| c.state == ContactState::Accepted);
         if accepted(&left) != accepted(&right) {
-            let log = [&left, &right].into_iter().flatten().find_map(|contact| contact.log.as_ref()?.parse::<LogId>().ok());
-            let is_void = |world: &Self, id| world.view(id).zip(log).is_some_and(|(view, log)| world.is_void(&view, &log));
+            let log =
+                [&left, &right].into_iter().flatten().find_map(|contact| contact.log.as_ref()?.parse::<LogId>().ok());
+            let is_void =
+                |world: &Self, id| world.view(id).zip(log).is_some_and(|(view, log)| world.is_void(&view, &log));
             if is_void(self, a) || is_void(self, b) {
                 return;
             }
@@ -573,7 +593,11 @@ impl World {
                 Fate::Refused(_) => times == 0,
             };
             if !is_right {
-                broken.push(format!("{:?} is there {times} times, though it was {:?} (E7)", clip(&said.text), said.fate));
+                broken.push(format!(
+                    "{:?} is there {times} times, though it was {:?} (E7)",
+                    clip(&said.text),
+                    said.fate
+                ));
             }
         }
         broken.extend(seen.keys().map(|text| format!("nobody ever wrote {:?}", clip(text))));
@@ -603,7 +627,8 @@ impl World {
             let log = Some(info.log.to_string());
             let digests = [a, b].map(|id| self.ask(id, Command::LogDigest { log: log.clone() }));
             if digests[0] != digests[1] || digests[0].is_err() {
-                self.checks.violated(format!("machines {a} and {b} fold log {} differently: {digests:?} (S7)", info.log));
+                self.checks
+                    .violated(format!("machines {a} and {b} fold log {} differently: {digests:?} (S7)", info.log));
             }
         }
     }

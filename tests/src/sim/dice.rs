@@ -68,7 +68,8 @@ impl Dice {
 
 /// FNV-1a over the label, spread over 32 bytes with the seed: not secret, only distinct.
 fn key(seed: u64, label: &str) -> [u8; 32] {
-    let mix = |start: u64| label.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mix =
+        |start: u64| label.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let words = [seed, mix(0xcbf2_9ce4_8422_2325), seed.rotate_left(32) ^ mix(1), mix(seed)];
     let mut key = [0; 32];
     words.iter().zip(key.chunks_exact_mut(8)).for_each(|(word, chunk)| chunk.copy_from_slice(&word.to_le_bytes()));
@@ -81,10 +82,12 @@ mod tests {
 
     #[test]
     fn a_stream_is_named_by_its_seed_and_label() {
-        let rolls = |seed, label| (0..4).map(|_| 0).fold((Dice::new(seed, label), Vec::new()), |(mut dice, mut all), _: u64| {
-            all.push(dice.any());
-            (dice, all)
-        });
+        let rolls = |seed, label| {
+            (0..4).map(|_| 0).fold((Dice::new(seed, label), Vec::new()), |(mut dice, mut all), _: u64| {
+                all.push(dice.any());
+                (dice, all)
+            })
+        };
         assert_eq!(rolls(1, "net").1, rolls(1, "net").1);
         assert_ne!(rolls(1, "net").1, rolls(2, "net").1);
         assert_ne!(rolls(1, "net").1, rolls(1, "disk").1);

@@ -281,7 +281,8 @@ impl Platter {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let (from, to) = bounds(offset, out.len())?;
-        let bytes = self.image.get(from..to).ok_or_else(|| io::Error::new(ErrorKind::UnexpectedEof, "beyond the end"))?;
+        let bytes =
+            self.image.get(from..to).ok_or_else(|| io::Error::new(ErrorKind::UnexpectedEof, "beyond the end"))?;
         out.copy_from_slice(bytes);
         Ok(())
     }

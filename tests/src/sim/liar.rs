@@ -128,7 +128,8 @@ impl Pen {
         ends.entry(key.id()).or_insert_with(|| tip.clone());
         let newest = ends.values().map(|info| info.header.hlc).max().unwrap_or(0);
         let generation = ends.values().map(|info| info.generation).max().unwrap_or(0);
-        let deps = ends.values().map(|info| Dep { device: info.header.device, seq: info.header.seq, id: info.id }).collect();
+        let deps =
+            ends.values().map(|info| Dep { device: info.header.device, seq: info.header.seq, id: info.id }).collect();
         let members = view.members(&log).map_err(text)?.into_iter().map(|(device, _)| device).collect();
         Ok(Self { key, log, deps, newest, generation, tip, members })
     }

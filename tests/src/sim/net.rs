@@ -23,8 +23,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
 use y7ke_transport::{
-    Address, CloseReason, Command, DialFault, Event, FailedAttempt, IpVersion, Lane, NetKey, Path, PathKind,
-    SessionId, Ticket, Transport, Trust,
+    Address, CloseReason, Command, DialFault, Event, FailedAttempt, IpVersion, Lane, NetKey, Path, PathKind, SessionId,
+    Ticket, Transport, Trust,
 };
 
 use super::dice::Dice;
@@ -330,8 +330,7 @@ impl Net {
 
     /// Whether the two have a session that both see as open.
     pub fn is_connected(&self, a: HostId, b: HostId) -> bool {
-        self.link_between(a, b)
-            .is_some_and(|link| self.links[&link].ends.iter().all(|end| end.state == State::Open))
+        self.link_between(a, b).is_some_and(|link| self.links[&link].ends.iter().all(|end| end.state == State::Open))
     }
 }
 
@@ -578,8 +577,13 @@ impl Net {
     }
 
     fn shut_down(&mut self, host: HostId) {
-        let sessions: Vec<SessionId> =
-            self.links.values().flat_map(|link| &link.ends).filter(|end| end.host == host).map(|end| end.session).collect();
+        let sessions: Vec<SessionId> = self
+            .links
+            .values()
+            .flat_map(|link| &link.ends)
+            .filter(|end| end.host == host)
+            .map(|end| end.session)
+            .collect();
         sessions.into_iter().for_each(|session| self.close(host, session, CloseReason::Shutdown));
     }
 
@@ -626,7 +630,11 @@ impl Net {
         }
         link.cut = true;
         for queue in link.lanes.iter_mut().flatten() {
-            let kept = if self.dice.coin() { queue.frames.len() as u64 } else { self.dice.below(queue.frames.len() as u64 + 1) };
+            let kept = if self.dice.coin() {
+                queue.frames.len() as u64
+            } else {
+                self.dice.below(queue.frames.len() as u64 + 1)
+            };
             queue.frames.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
             queue.bytes = queue.frames.iter().map(Vec::len).sum();
         }
@@ -714,7 +722,8 @@ impl Net {
     }
 
     fn latency(&mut self) -> Micros {
-        let spike = if self.dice.permille(self.weather.spikes) { self.dice.within(self.weather.spike.clone()) } else { 0 };
+        let spike =
+            if self.dice.permille(self.weather.spikes) { self.dice.within(self.weather.spike.clone()) } else { 0 };
         1 + self.dice.within(self.weather.latency.clone()) + spike
     }
 

@@ -240,7 +240,9 @@ impl World {
         if !answered && !self.checks.is_lost() {
             self.checks.violated(format!("a call of machine {machine} was not answered within a minute"));
         }
-        self.people.take_answer(machine, call).unwrap_or_else(|| Err(ApiError::new(ErrorKind::Locked, "nobody answers")))
+        self.people
+            .take_answer(machine, call)
+            .unwrap_or_else(|| Err(ApiError::new(ErrorKind::Locked, "nobody answers")))
     }
 
     /// Gives a command to a machine; its answer is for [`People`].
@@ -374,7 +376,11 @@ impl World {
     }
 
     fn on(&mut self, id: MachineId, brain: Box<dyn Brain>) {
-        self.trace.note(format_args!("{:>12} machine {id} is on, {} disk operations", self.now, self.machines[id].disk.ops()));
+        self.trace.note(format_args!(
+            "{:>12} machine {id} is on, {} disk operations",
+            self.now,
+            self.machines[id].disk.ops()
+        ));
         self.net.up(id, brain.net(), self.people.announces(id), self.now);
         self.machines[id].root = Some(brain.root());
         self.machines[id].brain = Some(brain);
@@ -549,7 +555,11 @@ impl World {
             match input {
                 Input::Net(Event::Frame { session, lane, bytes }) => {
                     self.trace.bytes(bytes);
-                    self.trace.note(format_args!("{:>12} {id} ◀ {lane:?} {} bytes of {session}", self.now, bytes.len()));
+                    self.trace.note(format_args!(
+                        "{:>12} {id} ◀ {lane:?} {} bytes of {session}",
+                        self.now,
+                        bytes.len()
+                    ));
                 }
                 Input::Net(event) => self.trace.note(format_args!("{:>12} {id} ◀ {event:?}", self.now)),
                 Input::Command { call, command } => {
@@ -565,7 +575,11 @@ impl World {
         for output in outputs {
             match output {
                 Output::Net(y7ke_transport::Command::Send { session, lane, frame }) => {
-                    self.trace.note(format_args!("{:>12} {id} ▶ {lane:?} {} bytes to {session}", self.now, frame.len()));
+                    self.trace.note(format_args!(
+                        "{:>12} {id} ▶ {lane:?} {} bytes to {session}",
+                        self.now,
+                        frame.len()
+                    ));
                 }
                 Output::Net(command) => self.trace.note(format_args!("{:>12} {id} ▶ {command:?}", self.now)),
                 Output::Answer { call, result } => {

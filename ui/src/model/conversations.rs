@@ -12,7 +12,9 @@ use crate::ui::{ConversationRow, Presence, Tick};
 pub fn listed<'a>(contacts: impl Iterator<Item = &'a ContactView>, filter: &str) -> Vec<&'a ContactView> {
     let mut listed: Vec<_> = contacts.filter(|contact| has_place(contact) && matches(contact, filter)).collect();
     // Names settle ties, so that two starts show one order.
-    listed.sort_by_cached_key(|contact| (std::cmp::Reverse(activity(contact)), person::name(contact), contact.y7_id.clone()));
+    listed.sort_by_cached_key(|contact| {
+        (std::cmp::Reverse(activity(contact)), person::name(contact), contact.y7_id.clone())
+    });
     listed
 }
 
@@ -26,7 +28,9 @@ fn has_place(contact: &ContactView) -> bool {
 
 fn matches(contact: &ContactView, filter: &str) -> bool {
     let filter = filter.trim().to_lowercase();
-    filter.is_empty() || person::name(contact).to_lowercase().contains(&filter) || contact.y7_id.starts_with(filter.as_str())
+    filter.is_empty()
+        || person::name(contact).to_lowercase().contains(&filter)
+        || contact.y7_id.starts_with(filter.as_str())
 }
 
 fn activity(contact: &ContactView) -> u64 {

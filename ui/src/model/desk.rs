@@ -359,7 +359,11 @@ impl Desk {
 
     /// Unread messages of all.
     pub fn unread(&self) -> u64 {
-        self.contacts.values().filter(|contact| contact.state == ContactState::Accepted).map(|contact| contact.unread).sum()
+        self.contacts
+            .values()
+            .filter(|contact| contact.state == ContactState::Accepted)
+            .map(|contact| contact.unread)
+            .sum()
     }
 
     /// My pending request to the open person.
@@ -405,7 +409,9 @@ impl Desk {
         if !self.is_reading() {
             return Vec::new();
         }
-        let Some(contact) = self.open.as_deref().and_then(|open| self.contacts.get_mut(open)) else { return Vec::new() };
+        let Some(contact) = self.open.as_deref().and_then(|open| self.contacts.get_mut(open)) else {
+            return Vec::new();
+        };
         let Some(last) = contact.last.as_ref().filter(|_| contact.unread > 0) else { return Vec::new() };
         contact.unread = 0;
         let of = Conversation::Person(contact.y7_id.clone());

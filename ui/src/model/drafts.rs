@@ -100,7 +100,8 @@ impl Drafts {
 
     /// What must survive a restart: refused messages, then what is typed.
     pub fn kept(&self, to: &str) -> String {
-        let refused = self.outgoing.iter().filter(|out| out.to == to && out.failed.is_some()).map(|out| out.text.as_str());
+        let refused =
+            self.outgoing.iter().filter(|out| out.to == to && out.failed.is_some()).map(|out| out.text.as_str());
         let typed = self.typed(to).filter(|text| !text.is_empty());
         refused.chain(typed).collect::<Vec<_>>().join("\n")
     }

@@ -54,7 +54,9 @@ fn row(request: &RequestView, kind: RequestKind, zone: Zone, now_ms: u64) -> Req
 
 fn state_words(request: &RequestView, kind: RequestKind, now_ms: u64) -> String {
     match kind {
-        RequestKind::Outgoing => format!("Goes out as soon as they can be reached, for {} more.", until(request.expires, now_ms)),
+        RequestKind::Outgoing => {
+            format!("Goes out as soon as they can be reached, for {} more.", until(request.expires, now_ms))
+        }
         RequestKind::Rejected => "You said no. They were not told.".into(),
         RequestKind::Incoming | RequestKind::Blocked => String::new(),
     }
@@ -121,8 +123,10 @@ mod tests {
 
     #[test]
     fn b6_rejected_and_blocked_are_listed_once_and_can_be_undone() {
-        let requests =
-            [request("no", Direction::In, RequestState::Rejected), request("pest", Direction::In, RequestState::Rejected)];
+        let requests = [
+            request("no", Direction::In, RequestState::Rejected),
+            request("pest", Direction::In, RequestState::Rejected),
+        ];
         let mut pest = contact("y7:pest", "pest");
         pest.state = ContactState::Blocked;
         let rows = rows(requests.iter(), [pest].iter(), Zone::Fixed(0), 0);

@@ -98,9 +98,9 @@ fn first_letter(word: &str) -> Option<String> {
 /// The hue of an id, in degrees; the same on every device.
 pub fn hue(y7_id: &str) -> f32 {
     // FNV-1a: spread evenly, and of no weight for security.
-    let hash = y7_id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = y7_id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     // 24 hues: neighbours stay tellable apart.
     ((hash >> 32) % 24) as f32 * 15.0
 }

@@ -17,7 +17,9 @@ impl Zone {
         let utc = i64::try_from(ms).ok().and_then(DateTime::<Utc>::from_timestamp_millis).unwrap_or_default();
         match self {
             Self::System => utc.with_timezone(&Local).naive_local(),
-            Self::Fixed(east) => FixedOffset::east_opt(east).map_or(utc.naive_utc(), |zone| utc.with_timezone(&zone).naive_local()),
+            Self::Fixed(east) => {
+                FixedOffset::east_opt(east).map_or(utc.naive_utc(), |zone| utc.with_timezone(&zone).naive_local())
+            }
         }
     }
 

@@ -503,7 +503,9 @@ mod tests {
 
     fn message(n: u64, mine: bool, at_ms: u64) -> MessageView {
         MessageView {
-            message_id: hex::encode([(n % 251) as u8, (n / 251 % 251) as u8, (n / 63_001) as u8].repeat(11)[..32].to_vec()),
+            message_id: hex::encode(
+                [(n % 251) as u8, (n / 251 % 251) as u8, (n / 63_001) as u8].repeat(11)[..32].to_vec(),
+            ),
             log: "aa".repeat(32),
             author: if mine { "y7:me" } else { "y7:ada" }.into(),
             device_id: (if mine { "01" } else { "02" }).repeat(32),
@@ -585,9 +587,16 @@ mod tests {
         let store = store([message(1, true, START), message(5, true, START + 5)]);
         let mut timeline = open(&store);
         assert_eq!(timeline.upsert(&message(9, false, START + 9)), [Change::Added(2), Change::Changed(1)]);
-        assert_eq!(timeline.upsert(&message(3, false, START + 3)), [Change::Added(1), Change::Changed(0), Change::Changed(2)]);
-        assert_eq!(timeline.upsert(&message(3, false, START + 3)), [Change::Changed(0), Change::Changed(1), Change::Changed(2)]);
-        let texts: Vec<_> = (0..4).filter_map(|at| timeline.row(at, &store, UTC)).map(|row| row.text.to_string()).collect();
+        assert_eq!(
+            timeline.upsert(&message(3, false, START + 3)),
+            [Change::Added(1), Change::Changed(0), Change::Changed(2)]
+        );
+        assert_eq!(
+            timeline.upsert(&message(3, false, START + 3)),
+            [Change::Changed(0), Change::Changed(1), Change::Changed(2)]
+        );
+        let texts: Vec<_> =
+            (0..4).filter_map(|at| timeline.row(at, &store, UTC)).map(|row| row.text.to_string()).collect();
         assert_eq!(texts, ["message 1", "message 3", "message 5", "message 9"]);
     }
 
@@ -624,7 +633,10 @@ mod tests {
         timeline.put_outgoing(&outgoing(1, "hi"));
         timeline.put_outgoing(&Outgoing { failed: Some("the disk is full".into()), ..outgoing(1, "hi") });
         let row = timeline.row(0, &store, UTC).expect("one row");
-        assert_eq!((row.trouble.as_str(), row.tick, ticket_of(&row.id)), ("Not sent: the disk is full", Tick::Failed, Some(1)));
+        assert_eq!(
+            (row.trouble.as_str(), row.tick, ticket_of(&row.id)),
+            ("Not sent: the disk is full", Tick::Failed, Some(1))
+        );
     }
 
     #[test]
@@ -642,7 +654,8 @@ mod tests {
     #[test]
     fn a_resync_tells_exactly_what_came_and_went() {
         let first = store([message(1, true, START), message(2, true, START), message(4, true, START)]);
-        let second = store([message(1, true, START), message(3, true, START), message(4, true, START), message(5, true, START)]);
+        let second =
+            store([message(1, true, START), message(3, true, START), message(4, true, START), message(5, true, START)]);
         let mut timeline = open(&first);
         let changes = timeline.resync(&second);
         assert_eq!(changes[..3], [Change::Removed(1), Change::Added(1), Change::Added(3)]);

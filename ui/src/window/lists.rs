@@ -3,7 +3,11 @@
 use slint::{Model, VecModel};
 
 /// Makes `model` equal to `rows`; rows are the same row where `key` is equal.
-pub(super) fn bring<T: Clone + PartialEq + 'static, K: PartialEq>(model: &VecModel<T>, rows: Vec<T>, key: impl Fn(&T) -> K) {
+pub(super) fn bring<T: Clone + PartialEq + 'static, K: PartialEq>(
+    model: &VecModel<T>,
+    rows: Vec<T>,
+    key: impl Fn(&T) -> K,
+) {
     let wanted = rows.len();
     for (at, row) in rows.into_iter().enumerate() {
         match model.iter().skip(at).position(|old| key(&old) == key(&row)) {

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use y7ke::port::{Backend, Key, Reply, Sink, Source};
 use y7ke_node::api::{
-    Answer, ApiError, Command, ContactState, ContactView, Conversation, Direction, ErrorKind, MessageView, Mode, NodeInfo,
-    Notice, PathView, Presence, RequestState, RequestView, Settings, Status, VaultKind,
+    Answer, ApiError, Command, ContactState, ContactView, Conversation, Direction, ErrorKind, MessageView, Mode,
+    NodeInfo, Notice, PathView, Presence, RequestState, RequestView, Settings, Status, VaultKind,
 };
 
 pub const ME: &str = "y7:8fKq3xYzW5tN7bVcR2mLpD9sHgJ4aQeU6iXoT1kZyBnM";
@@ -234,9 +234,15 @@ impl Fake {
                 self.tell_contact(&y7_id);
                 Ok(Answer::Requested { request_id: "out".into() })
             }
-            Command::RequestAccept { request_id } => self.settle(&request_id, RequestState::Accepted, ContactState::Accepted),
-            Command::RequestReject { request_id } => self.settle(&request_id, RequestState::Rejected, ContactState::Rejected),
-            Command::RequestCancel { request_id } => self.settle(&request_id, RequestState::Cancelled, ContactState::Rejected),
+            Command::RequestAccept { request_id } => {
+                self.settle(&request_id, RequestState::Accepted, ContactState::Accepted)
+            }
+            Command::RequestReject { request_id } => {
+                self.settle(&request_id, RequestState::Rejected, ContactState::Rejected)
+            }
+            Command::RequestCancel { request_id } => {
+                self.settle(&request_id, RequestState::Cancelled, ContactState::Rejected)
+            }
             Command::ContactBlock { y7_id } => self.restate(&y7_id, ContactState::Blocked),
             Command::ContactUnblock { y7_id } => self.restate(&y7_id, ContactState::Accepted),
             Command::ContactRename { y7_id, name } => {
@@ -259,7 +265,8 @@ impl Fake {
     }
 
     fn settle(&self, id: &str, state: RequestState, contact: ContactState) -> Result<Answer, ApiError> {
-        let mut request = self.requests.borrow().get(id).cloned().ok_or(ApiError::new(ErrorKind::NotFound, "no such request"))?;
+        let mut request =
+            self.requests.borrow().get(id).cloned().ok_or(ApiError::new(ErrorKind::NotFound, "no such request"))?;
         request.state = state;
         self.requests.borrow_mut().insert(id.into(), request.clone());
         self.tell(Notice::RequestChanged { request: request.clone() });
@@ -297,7 +304,10 @@ fn log_of(y7_id: &str) -> String {
 fn writes(command: &Command) -> bool {
     matches!(
         command,
-        Command::MessageSend { .. } | Command::ContactRequest { .. } | Command::SettingsSet(_) | Command::RequestAccept { .. }
+        Command::MessageSend { .. }
+            | Command::ContactRequest { .. }
+            | Command::SettingsSet(_)
+            | Command::RequestAccept { .. }
     )
 }
 
@@ -338,7 +348,11 @@ impl Backend for Fake {
 
     fn read_uri(&self, text: &str) -> Result<String, String> {
         let id = text.split('?').next().unwrap_or_default();
-        if id.len() == 47 { Ok(id.into()) } else { Err("this is not a y7 id; it begins with y7: and is followed by about 44 letters and digits".into()) }
+        if id.len() == 47 {
+            Ok(id.into())
+        } else {
+            Err("this is not a y7 id; it begins with y7: and is followed by about 44 letters and digits".into())
+        }
     }
 }
 
@@ -372,13 +386,21 @@ fn talk(fake: &Fake) {
     let lines: [(bool, &str, u64); 13] = [
         (false, "Morning! Did you get the draft of the notes on the engine?", DAY + 90),
         (true, "Yes, read it on the train. Note G is astonishing.", DAY + 80),
-        (false, "You think it is clear enough? I tried to lay the operations out as a table, step by step, so that nobody has to guess which variable holds what.", DAY + 78),
+        (
+            false,
+            "You think it is clear enough? I tried to lay the operations out as a table, step by step, so that nobody has to guess which variable holds what.",
+            DAY + 78,
+        ),
         (true, "Very clear. One thing: in step 4 the indices look swapped to me.", DAY + 70),
         (false, "Let me look", 62),
         (false, "You are right, it should be v5 over v4", 61),
         (false, "Thank you!", 61),
         (true, "Good eyes need good coffee ☕", 55),
-        (true, "Shall we go through the rest tomorrow? I could be at the library from ten, the big table on the first floor is usually free on Tuesdays.", 54),
+        (
+            true,
+            "Shall we go through the rest tomorrow? I could be at the library from ten, the big table on the first floor is usually free on Tuesdays.",
+            54,
+        ),
         (false, "Ten is perfect", 30),
         (false, "https://example.org/notes/g", 30),
         (true, "See you there then", 12),
@@ -404,7 +426,12 @@ pub fn long() -> Rc<Fake> {
     let name = "Maximiliane-Wilhelmine von und zu Hohenstein-Schillingsfürst";
     fake.person(ADA, name).online(ADA).alter(ADA, |contact| contact.verified = true);
     fake.person(GRACE, "Wolfeschlegelsteinhausenbergerdorffwelchevoralternwarengewissenh");
-    fake.said(ADA, false, "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft".repeat(3).as_str(), NOW - 30 * MINUTE);
+    fake.said(
+        ADA,
+        false,
+        "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft".repeat(3).as_str(),
+        NOW - 30 * MINUTE,
+    );
     fake.said(ADA, true, &"A long answer that goes on for quite a while, so that it wraps over several lines and one sees how it reads. ".repeat(6), NOW - 20 * MINUTE);
     fake.said(ADA, false, "short", NOW - 10 * MINUTE);
     fake.said(ADA, true, "line one\nline two\n\nline four", NOW - 5 * MINUTE);
@@ -432,12 +459,27 @@ pub fn asked() -> Rc<Fake> {
     let fake = everyday();
     fake.request("in1", Direction::In, NEW, "Sofia Kovalevskaya", "Hello Marek, we met at the conference in Brno last week, after the talk on partial differential equations. I promised to send you the paper.");
     fake.request("in2", Direction::In, "y7:2nOnEm5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM4", "", "");
-    fake.request("out1", Direction::Out, "y7:5wAiTi5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM5", "", "It is me, from the reading group.");
-    let rejected = fake.request("no1", Direction::In, "y7:6rEjEc5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM6", "Definitely a prince", "Dear friend");
+    fake.request(
+        "out1",
+        Direction::Out,
+        "y7:5wAiTi5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM5",
+        "",
+        "It is me, from the reading group.",
+    );
+    let rejected = fake.request(
+        "no1",
+        Direction::In,
+        "y7:6rEjEc5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM6",
+        "Definitely a prince",
+        "Dear friend",
+    );
     fake.requests.borrow_mut().insert("no1".into(), RequestView { state: RequestState::Rejected, ..rejected });
-    fake.person("y7:3bLoCk5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM7", "Spammer").alter("y7:3bLoCk5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM7", |contact| {
-        contact.state = ContactState::Blocked;
-        contact.log = None;
-    });
+    fake.person("y7:3bLoCk5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM7", "Spammer").alter(
+        "y7:3bLoCk5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM7",
+        |contact| {
+            contact.state = ContactState::Blocked;
+            contact.log = None;
+        },
+    );
     fake
 }

@@ -108,7 +108,10 @@ impl Rig {
     }
 
     pub fn get(&self, label: &str) -> ElementHandle {
-        self.pressable(label).or_else(|| self.find(label)).or_else(|| self.labelled(label)).unwrap_or_else(|| panic!("nothing is labelled {label:?}; there is {:#?}", self.labels()))
+        self.pressable(label)
+            .or_else(|| self.find(label))
+            .or_else(|| self.labelled(label))
+            .unwrap_or_else(|| panic!("nothing is labelled {label:?}; there is {:#?}", self.labels()))
     }
 
     /// What has this label and can be pressed or typed into, before what only says it.
@@ -122,7 +125,11 @@ impl Rig {
 
     pub fn labels(&self) -> Vec<String> {
         let all = ElementQuery::from_root(self.window()).match_descendants().find_all();
-        all.iter().filter_map(|element| element.accessible_label()).map(|label| label.to_string()).filter(|label| !label.is_empty()).collect()
+        all.iter()
+            .filter_map(|element| element.accessible_label())
+            .map(|label| label.to_string())
+            .filter(|label| !label.is_empty())
+            .collect()
     }
 
     pub fn sees(&self, part: &str) -> bool {
@@ -167,13 +174,19 @@ impl Rig {
     }
 
     pub fn fields(&self) -> Vec<String> {
-        let fields = ElementQuery::from_root(self.window()).match_descendants().match_accessible_role(AccessibleRole::TextInput).find_all();
+        let fields = ElementQuery::from_root(self.window())
+            .match_descendants()
+            .match_accessible_role(AccessibleRole::TextInput)
+            .find_all();
         fields.iter().filter_map(|field| field.accessible_label()).map(|label| label.to_string()).collect()
     }
 
     /// Messages on the screen, top to bottom.
     pub fn bubbles(&self) -> Vec<ElementHandle> {
-        let mut all = ElementQuery::from_root(self.window()).match_descendants().match_accessible_role(AccessibleRole::ListItem).find_all();
+        let mut all = ElementQuery::from_root(self.window())
+            .match_descendants()
+            .match_accessible_role(AccessibleRole::ListItem)
+            .find_all();
         all.sort_by(|a, b| a.absolute_position().y.total_cmp(&b.absolute_position().y));
         // What the compiler merged into one item answers for it several times.
         all.dedup_by_key(|bubble| bubble.accessible_label());

@@ -224,7 +224,8 @@ fn s6_refused_requests_are_paid_for_across_reconnects() {
     assert!(world.wires.is_empty(), "shown the door");
     world.knock(0);
     assert!(world.machines[1].engine.core.links.is_empty(), "and not let in again");
-    let (_, age) = world.machines[1].engine.ledger().view().expect("a view").newest_prekey().expect("one").expect("one");
+    let (_, age) =
+        world.machines[1].engine.ledger().view().expect("a view").newest_prekey().expect("one").expect("one");
     assert!(!age.used);
 }
 
@@ -446,7 +447,12 @@ fn k1_who_borrows_my_device_cannot_keep_me_from_accepting() {
 }
 
 impl World {
-    fn forge_borrowing(&mut self, what: Forged, to: &ProvenBundle, stolen: y7ke_crypto::bundle::SignedPrekey) -> Vec<u8> {
+    fn forge_borrowing(
+        &mut self,
+        what: Forged,
+        to: &ProvenBundle,
+        stolen: y7ke_crypto::bundle::SignedPrekey,
+    ) -> Vec<u8> {
         let victim = self.machines[1].engine.core.me.chain.verify().expect("sound");
         let sealed = self.forge(0, |round| {
             let root = round.view().secret("root seed").expect("a secret").expect("the root");
@@ -478,12 +484,18 @@ fn an_orphan_outlives_a_round_that_writes_nothing() {
     let ids: Vec<EventId> = (0..2)
         .map(|n| {
             let body = Body::Text { text: format!("number {n}"), reply_to: None };
-            world.forge(0, |round| round.book.append(log, &body, 1, round.rng, &round.core.me.device)).expect("written").id
+            world
+                .forge(0, |round| round.book.append(log, &body, 1, round.rng, &round.core.me.device))
+                .expect("written")
+                .id
         })
         .collect();
     world.machines[1].inbox.clear();
     let view = world.machines[0].engine.ledger().view().expect("a view");
-    let parcel = |id: &EventId| Parcel { bytes: view.item(id).expect("read").expect("there").wire.to_bytes(), boxes: Vec::new() };
+    let parcel = |id: &EventId| Parcel {
+        bytes: view.item(id).expect("read").expect("there").wire.to_bytes(),
+        boxes: Vec::new(),
+    };
     let (first, second) = (parcel(&ids[0]), parcel(&ids[1]));
     assert!(matches!(world.admit(log, second), Outcome::Orphaned(_)));
     assert!(matches!(world.admit(log, first), Outcome::Stored(_)));

@@ -247,11 +247,12 @@ fn s1_a_revoked_device_is_served_its_revocation_and_nothing_else() {
     world.send(0, 1, "from me").expect("sent");
     world.pass(1_000);
     let log = world.contacts(0)[0].log.clone().expect("a conversation").parse().expect("an id");
-    world.forge(0, |round| {
-        let (identity, device) = (round.core.me.identity, round.core.me.device.id());
-        round.append_open(&identity, Body::Revoke { device }).map(|_| ())
-    })
-    .expect("written");
+    world
+        .forge(0, |round| {
+            let (identity, device) = (round.core.me.identity, round.core.me.device.id());
+            round.append_open(&identity, Body::Revoke { device }).map(|_| ())
+        })
+        .expect("written");
     world.settle();
     let body = Body::Text { text: "from the thief".into(), reply_to: None };
     world.forge(0, |round| round.append_sealed(&log, body)).expect("written");
@@ -287,22 +288,20 @@ fn a_failed_round_answers_everybody_once_and_leaves_nothing_behind() {
     let engine = &mut world.machines[0].engine;
     let answered = NetEvent::Dialled { ticket, peer: engine.core.me.net };
     let command = |call, command| Input::Command { call, command };
-    let inputs = vec![
-        Input::Net(answered),
-        dial(2),
-        command(3, Command::SettingsSet(patch)),
-        command(4, Command::ContactList),
-    ];
+    let inputs =
+        vec![Input::Net(answered), dial(2), command(3, Command::SettingsSet(patch)), command(4, Command::ContactList)];
     let (outputs, error) = engine.round(inputs, now);
     assert!(error.is_some());
-    let mut calls: Vec<_> = outputs.iter().filter_map(|output| match output {
-        Output::Answer { call, result } => {
-            assert_eq!(result.as_ref().unwrap_err().kind, ErrorKind::Storage);
-            Some(*call)
-        }
-        _ => None,
-    })
-    .collect();
+    let mut calls: Vec<_> = outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Answer { call, result } => {
+                assert_eq!(result.as_ref().unwrap_err().kind, ErrorKind::Storage);
+                Some(*call)
+            }
+            _ => None,
+        })
+        .collect();
     calls.sort_unstable();
     assert_eq!(calls, [1, 2, 3, 4]);
     assert_eq!(engine.core.mode, mode);

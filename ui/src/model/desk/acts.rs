@@ -42,7 +42,11 @@ impl Desk {
     fn start(&mut self, name: &str) -> Vec<Effect> {
         self.welcome = false;
         let name = text::name(name);
-        if name.is_empty() { Vec::new() } else { self.change_settings(SettingsPatch { name: Some(name), ..SettingsPatch::default() }) }
+        if name.is_empty() {
+            Vec::new()
+        } else {
+            self.change_settings(SettingsPatch { name: Some(name), ..SettingsPatch::default() })
+        }
     }
 
     fn show(&mut self, pane: Pane, now_ms: u64) -> Vec<Effect> {
@@ -170,9 +174,10 @@ impl Desk {
                 let from = self.requests.get(&request_id).map(|request| request.y7_id.clone()).unwrap_or_default();
                 (Asked::Accept(from), Command::RequestAccept { request_id })
             }
-            Act::Reject(request_id) => {
-                (Asked::Simple("Rejected. They are not told, and you can change your mind."), Command::RequestReject { request_id })
-            }
+            Act::Reject(request_id) => (
+                Asked::Simple("Rejected. They are not told, and you can change your mind."),
+                Command::RequestReject { request_id },
+            ),
             Act::Cancel(request_id) => (Asked::Simple("Request cancelled"), Command::RequestCancel { request_id }),
             _ => return Vec::new(),
         };
@@ -194,7 +199,9 @@ impl Desk {
                 vec![Effect::Call(Asked::Simple("Name kept"), Command::ContactRename { y7_id, name })]
             }
             Act::Answer(yes) => match self.question.take().filter(|_| yes) {
-                Some(Question::Block(y7_id)) => vec![Effect::Call(Asked::Simple("Blocked"), Command::ContactBlock { y7_id })],
+                Some(Question::Block(y7_id)) => {
+                    vec![Effect::Call(Asked::Simple("Blocked"), Command::ContactBlock { y7_id })]
+                }
                 None => Vec::new(),
             },
             _ => Vec::new(),

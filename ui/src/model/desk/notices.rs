@@ -10,7 +10,9 @@ impl Desk {
     pub(super) fn told(&mut self, notice: Notice, now_ms: u64) -> Vec<Effect> {
         match notice {
             Notice::MessageReceived { message } => self.received(message),
-            Notice::MessageChanged { message } | Notice::MessageStatus { message } => self.message_changed(message, false),
+            Notice::MessageChanged { message } | Notice::MessageStatus { message } => {
+                self.message_changed(message, false)
+            }
             Notice::RequestReceived { request } => {
                 self.toasts.say(format!("{} asks to talk to you", person::requester(&request)), false, now_ms);
                 self.request_changed(request, now_ms)
@@ -103,7 +105,8 @@ impl Desk {
 }
 
 fn keep_newest(contact: &mut ContactView, message: &MessageView) {
-    let older = contact.last.as_ref().is_some_and(|last| (last.hlc, &last.device_id) > (message.hlc, &message.device_id));
+    let older =
+        contact.last.as_ref().is_some_and(|last| (last.hlc, &last.device_id) > (message.hlc, &message.device_id));
     if !older {
         contact.last = Some(message.clone());
     }

@@ -96,7 +96,10 @@ fn message(from: &ContactView, mine: bool, n: u64) -> MessageView {
 }
 
 fn calls(effects: &[Effect]) -> Vec<&Command> {
-    effects.iter().filter_map(|effect| if let Effect::Call(_, command) = effect { Some(command) } else { None }).collect()
+    effects
+        .iter()
+        .filter_map(|effect| if let Effect::Call(_, command) = effect { Some(command) } else { None })
+        .collect()
 }
 
 fn refusal() -> ApiError {
@@ -205,7 +208,9 @@ fn a_message_is_read_only_while_it_is_looked_at() {
 fn what_comes_unseen_gets_the_new_line() {
     let mut desk = desk(vec![ada()]);
     did(&mut desk, Act::Open(ADA.into()));
-    let fresh = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Chat(Chat::Upsert { fresh: true, .. })));
+    let fresh = |effects: &[Effect]| {
+        effects.iter().any(|effect| matches!(effect, Effect::Chat(Chat::Upsert { fresh: true, .. })))
+    };
     assert!(!fresh(&told(&mut desk, Notice::MessageReceived { message: message(&ada(), false, 1) })));
     did(&mut desk, Act::AtEnd(false));
     assert!(fresh(&told(&mut desk, Notice::MessageReceived { message: message(&ada(), false, 2) })));
