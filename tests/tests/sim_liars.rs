@@ -8,8 +8,18 @@
 //!
 //! Issue, shown 7. Rules: F1–F4 (forks), E3 E4 (garbage), E5 (clock bombs), K1 (boxes), S5 S6 (credit, refusals).
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation ends a test")]
+
+use std::ops::ControlFlow;
+
+use y7ke_crypto::ids::{EventId, LogId};
+use y7ke_ledger::admit::LogSpec;
+use y7ke_ledger::id::Event;
+use y7ke_ledger::store::{Admission, EventInfo, Ledger, View};
 use y7ke_node::api::{Answer, Command};
 use y7ke_tests::sim::brain::{Maker, honest};
+use y7ke_tests::sim::dice::Dice;
+use y7ke_tests::sim::disk::SimDisk;
 use y7ke_tests::sim::liar::{Forgery, Vice, liar};
 use y7ke_tests::sim::net::{MILLI, SECOND};
 use y7ke_tests::sim::people::{Deed, Fate};
@@ -138,7 +148,7 @@ fn forges(forgery: Forgery, name: &'static str) {
             world.act(Act::Kill(LIAR));
             for victim in [ANN, BEN] {
                 match world.forge(LIAR, victim, forgery) {
-                    Ok(y7ke_ledger::store::Admission::Admitted(_)) => {}
+                    Ok(Admission::Admitted(_)) => {}
                     other => world.checks.violated(format!("forgery {times} is no test of anything: {other:?}")),
                 }
             }
@@ -212,4 +222,130 @@ fn holds_a_fork_proof(world: &World, id: MachineId) -> bool {
     let logs = view.logs().unwrap_or_default();
     logs.iter()
         .any(|info| !info.frozen.is_empty() && view.fork_proofs(&info.log).is_ok_and(|proofs| !proofs.is_empty()))
+}
+
+/// F3: three replicas of one log hear of a fork in any order, in pieces and with gaps, one of them
+/// the other branch first: all end with the same live set, and every event of the honest is in it.
+#[test]
+fn f3_three_replicas_of_a_forked_log_end_the_same() {
+    Scenario { file: FILE, name: "f3_three_replicas_of_a_forked_log_end_the_same", seeds: 10 }.play(|world| {
+        let (honest, forked) = two_branches(world);
+        let mut dice = Dice::new(world.seed, "gossip");
+        let replicas: Vec<Ledger> =
+            [&honest.view, &forked.view].iter().map(|view| replica(world, view, &honest.log, &mut dice)).collect();
+        let third = empty(world, &honest.view, &honest.log, &mut dice);
+        let replicas = [replicas, vec![third]].concat();
+        (0..60).for_each(|_| gossip(&replicas, &honest.log, &mut dice));
+        let ends: Vec<(Vec<EventId>, Vec<EventId>)> = replicas
+            .iter()
+            .map(|replica| {
+                (replica.view().unwrap().heads(&honest.log).unwrap(), live(&replica.view().unwrap(), &honest.log))
+            })
+            .collect();
+        if ends.iter().any(|end| *end != ends[0]) {
+            world.checks.violated(format!("three replicas of a forked log differ: {ends:?} (F3)"));
+        }
+        let lost: Vec<EventId> = honest.own.iter().filter(|id| !ends[0].1.contains(id)).copied().collect();
+        if !lost.is_empty() || honest.own.len() < 4 {
+            world.checks.violated(format!("honest events are not live: {lost:?} of {} (F3)", honest.own.len()));
+        }
+        if replicas.iter().any(|replica| replica.view().unwrap().fork_proofs(&honest.log).unwrap().is_empty()) {
+            world.checks.violated("a replica does not know of the fork (F1)".into());
+        }
+    });
+}
+
+/// One side's store of the forked log.
+struct Branch {
+    view: View,
+    log: LogId,
+    /// Events of the side's own device.
+    own: Vec<EventId>,
+}
+
+/// Ann holds the first branch and has answered to it; the liar, rewound, has written another.
+fn two_branches(world: &mut World) -> (Branch, Branch) {
+    let (ann, forker) = (world.machine(honest()), world.machine(honest()));
+    befriend(world, ann, forker);
+    let old = world.machines[forker].disk.copy();
+    let talk = |world: &mut World, from, to| {
+        world.act(Act::Person(from, Deed::Say(to)));
+        world.run_for(SECOND);
+    };
+    (0..2).for_each(|_| talk(world, forker, ann));
+    (0..3).for_each(|_| talk(world, ann, forker));
+    world.act(Act::Part(ann, forker));
+    world.act(Act::Kill(forker));
+    world.swap_disk(forker, old);
+    world.act(Act::Boot(forker));
+    (0..3).for_each(|_| talk(world, forker, ann));
+    (branch(world, ann), branch(world, forker))
+}
+
+fn branch(world: &World, id: MachineId) -> Branch {
+    let view = world.view(id).unwrap();
+    let is_talk =
+        |info: &&y7ke_ledger::store::LogInfo| matches!(info.spec, LogSpec::Conversation { .. }) && info.live > 0;
+    let log = view.logs().unwrap().iter().find(is_talk).unwrap().log;
+    let root = world.machines[id].root;
+    let is_own = |event: &EventId| {
+        let device = view.event(event).unwrap().unwrap().header.device;
+        view.member_root(&log, &device).unwrap() == root
+    };
+    let own = live(&view, &log).into_iter().filter(is_own).collect();
+    Branch { view, log, own }
+}
+
+fn visit(view: &View, log: &LogId, mut see: impl FnMut(EventInfo)) {
+    let visited = view.visit_stored(log, 0, &mut |event| {
+        see(event);
+        Ok(ControlFlow::Continue(()))
+    });
+    visited.unwrap();
+}
+
+fn live(view: &View, log: &LogId) -> Vec<EventId> {
+    let mut ids = Vec::new();
+    visit(view, log, |event| ids.extend(event.live.then_some(event.id)));
+    ids.sort_unstable();
+    ids
+}
+
+fn empty(world: &World, like: &View, log: &LogId, dice: &mut Dice) -> Ledger {
+    let ledger = world.machines[0].safe.open(&SimDisk::new()).unwrap();
+    let mut batch = ledger.begin(&mut dice.rng()).unwrap();
+    batch.ensure_log(like.log(log).unwrap().unwrap().spec).unwrap();
+    batch.commit().unwrap();
+    ledger
+}
+
+fn replica(world: &World, of: &View, log: &LogId, dice: &mut Dice) -> Ledger {
+    let ledger = empty(world, of, log, dice);
+    give(of, &ledger, log, dice, |_| true);
+    ledger
+}
+
+/// Some of what one holds goes to another, shuffled, the proofs first.
+fn gossip(replicas: &[Ledger], log: &LogId, dice: &mut Dice) {
+    let Some((from, to)) = dice.pick(replicas).cloned().zip(dice.pick(replicas).cloned()) else { return };
+    let share = dice.within(200..1_000);
+    let mut lot = dice.fork("lot");
+    give(&from.view().unwrap(), &to, log, dice, |_| lot.permille(share));
+}
+
+fn give(from: &View, to: &Ledger, log: &LogId, dice: &mut Dice, mut keep: impl FnMut(&EventId) -> bool) {
+    let (mut ids, sender) = (Vec::new(), y7ke_crypto::ids::DeviceId::from([9; 32]));
+    visit(from, log, |event| ids.push((dice.any(), event.id)));
+    ids.retain(|(_, id)| keep(id));
+    ids.sort_unstable();
+    let mut batch = to.begin(&mut dice.rng()).unwrap();
+    for proof in from.fork_proofs(log).unwrap() {
+        batch.admit_proof(proof).unwrap();
+    }
+    for (_, id) in ids {
+        let item = from.item(&id).unwrap().unwrap();
+        let admission = batch.admit(Event::from_wire(item.wire), item.boxes, sender).unwrap();
+        assert!(!matches!(admission, Admission::Refused(_)), "{admission:?}");
+    }
+    batch.commit().unwrap();
 }
