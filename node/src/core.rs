@@ -133,7 +133,8 @@ impl<R: CryptoRng> Engine<R> {
 
     /// Runs `inputs` in one transaction and returns what may leave now that it is durable.
     ///
-    /// On a disk error nothing of the round happened: the core stands as the disk has it, every
+    /// On a disk error nobody was told of the round: the core stands as the disk has it (a commit
+    /// whose last sync failed may be there after all, which shows once the file is opened again), every
     /// command of the round is answered with `storage`, sessions are closed, and the error is
     /// returned for the shell to wait before it goes on.
     pub fn round(&mut self, inputs: Vec<Input>, now: Now) -> (Vec<Output>, Option<StorageError>) {
@@ -181,7 +182,7 @@ impl<R: CryptoRng> Engine<R> {
     /// Forgets everything that is not on the disk: sessions, dials, what was about to be said.
     fn start_over(&mut self, calls: &BTreeSet<CallId>, error: &StorageError) -> Vec<Output> {
         let message = format!(
-            "The disk could not be written ({error}). Nothing was changed. Free some space or check the disk, then try again."
+            "The disk could not be written ({error}). Free some space or check the disk, and look whether this was saved before you try again."
         );
         let storage = || ApiError::new(ErrorKind::Storage, message.clone());
         let mut outputs: Vec<Output> =
