@@ -11,6 +11,7 @@
 //! carries presses in and rows out. `ui/*.slint` draws.
 
 #![deny(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 #[forbid(unsafe_code)]
 pub mod backend;
@@ -27,6 +28,16 @@ pub mod window;
 
 /// What the Slint compiler made of `ui/main.slint`.
 pub mod ui {
-    #![allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::panic, clippy::todo)]
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::let_underscore_must_use,
+        clippy::map_err_ignore,
+        clippy::panic,
+        clippy::todo,
+        clippy::unwrap_used,
+        reason = "generated code"
+    )]
     slint::include_modules!();
 }

@@ -105,17 +105,22 @@ fn serve(node: &Handle, notices: NoticeReader, renderer: Renderer, fresh: bool) 
 
 /// Opens the display with our renderer; in words why not.
 fn open_display(renderer: Renderer) -> Result<(), String> {
-    if cfg!(target_os = "linux") && !names_display() {
+    if cfg!(target_os = "linux") && display_names().is_empty() {
         return Err("neither DISPLAY nor WAYLAND_DISPLAY is set".into());
     }
     let selector = BackendSelector::new().backend_name("winit".into()).renderer_name(renderer.name().into());
-    selector.select().map_err(|fault| fault.to_string())?;
+    selector.select().map_err(|fault| {
+        tracing::debug!("the display does not open: {fault}");
+        format!("the display {} cannot be opened", display_names().join(" or "))
+    })?;
     fonts::register();
     Ok(())
 }
 
-fn names_display() -> bool {
-    ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+/// What the environment says about displays.
+fn display_names() -> Vec<String> {
+    let named = ["WAYLAND_DISPLAY", "DISPLAY"].into_iter().filter_map(std::env::var_os);
+    named.filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned()).collect()
 }
 
 fn show(node: &Handle, notices: NoticeReader, fresh: bool) -> Result<(), PlatformError> {
@@ -206,10 +211,12 @@ impl Clipboard for SystemClipboard {
 fn fail(fault: &StartError, renderer: Renderer) -> ExitCode {
     let code = say(&fault.to_string(), fault.exit_code());
     let started_by_hand = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    if !started_by_hand && !matches!(fault, StartError::InUse(_)) && open_display(renderer).is_ok() {
-        if let Err(why) = show_failure(&fault.to_string()) {
-            tracing::warn!("no window for the failure: {why}");
-        }
+    if !started_by_hand
+        && !matches!(fault, StartError::InUse(_))
+        && open_display(renderer).is_ok()
+        && let Err(why) = show_failure(&fault.to_string())
+    {
+        tracing::warn!("no window for the failure: {why}");
     }
     code
 }

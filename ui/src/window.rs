@@ -176,7 +176,7 @@ impl App {
     fn carry_out(&self, effect: Effect, now: u64) {
         match effect {
             Effect::Call(asked, command) => self.call(asked, command),
-            Effect::Copy(text) => self.copy(text),
+            Effect::Copy(text) => self.copy(text, now),
             Effect::Fill(field, text) => self.fill(field, text),
             Effect::Caret => {
                 let to = ui::Desk::get(&self.window);
@@ -192,9 +192,10 @@ impl App {
         self.world.backend.call(command, reply);
     }
 
-    fn copy(&self, text: String) {
+    fn copy(&self, text: String, now: u64) {
         if let Err(why) = self.world.clipboard.put(text) {
-            tracing::warn!("the clipboard did not take the text: {why}");
+            let failed = Act::ClipboardFailed(format!("Not copied: {why}"));
+            self.desk.borrow_mut().handle(Input::Did(failed), &|_| Err(String::new()), now);
         }
     }
 

@@ -245,14 +245,6 @@ fn c5_a_chat_opens_at_its_first_unread_message() {
     // Newer than all that was said.
     let rig = Rig::new(fake, 1024.0, 640.0);
     open(&rig, "Ada Lovelace");
-    eprintln!(
-        "{:?}",
-        rig.bubbles()
-            .iter()
-            .map(|b| (b.accessible_label().unwrap_or_default().to_string(), b.absolute_position().y))
-            .collect::<Vec<_>>()
-    );
-    eprintln!("seek {} stick {}", ui::Desk::get(rig.window()).get_seek(), ui::Desk::get(rig.window()).get_stick());
     let first = rig.labelled(": unread 0").expect("the first unread message is on the screen");
     let top = rig.get("Messages").absolute_position().y;
     assert!((0.0..140.0).contains(&(first.absolute_position().y - top)), "{} {top}", first.absolute_position().y);
@@ -472,4 +464,26 @@ fn g4_everything_that_can_be_pressed_has_a_name() {
         });
         assert_eq!(nameless.count(), 0, "{open_pane:?}");
     }
+}
+
+#[test]
+fn e11_a_tooltip_tells_the_path_in_plain_words() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    let words = |rig: &Rig| ui::Tip::get(rig.window()).get_words().to_string();
+    rig.hover("DIRECT · QUIC · IPv6");
+    assert_eq!(words(&rig), "");
+    rig.pass(400);
+    rig.settle();
+    assert_eq!(words(&rig), "Connected straight to Ada Lovelace, over QUIC and IPv6; found on this network.");
+    rig.hover("Message Ada Lovelace");
+    assert_eq!(words(&rig), "");
+}
+
+#[test]
+fn a_clipboard_that_fails_is_told() {
+    let rig = rig();
+    rig.app.did(y7ke::model::desk::Act::ClipboardFailed("Not copied: no clipboard".into()));
+    rig.settle();
+    assert!(rig.sees("Not copied: no clipboard"));
 }

@@ -33,6 +33,7 @@ const TRAIL: usize = 8;
 
 /// What reaches the desk.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once, moved once: a box would cost more than it saves")]
 pub enum Input {
     /// The window is there: ask for everything.
     Began,
@@ -67,6 +68,8 @@ pub enum Act {
     CopyId,
     /// Copies something and says so.
     Copy(String, String),
+    /// The clipboard did not do what was asked, in words.
+    ClipboardFailed(String),
     /// Types an id.
     Uri(String),
     /// Types a greeting.

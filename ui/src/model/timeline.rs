@@ -241,7 +241,11 @@ impl Timeline {
         let before = index.checked_sub(1).and_then(|before| self.facts(before, source));
         let after = self.facts(index + 1, source);
         let Some(this) = self.facts(index, source) else { return Some(self.unreadable(index)) };
-        Some(draw(&this, before.as_ref(), after.as_ref(), with))
+        let mut row = draw(&this, before.as_ref(), after.as_ref(), with);
+        if index == 0 && self.older {
+            row.day = format!("Older messages are kept. Shown are the newest {SHOWN}.").into();
+        }
+        Some(row)
     }
 
     fn facts(&mut self, index: usize, source: &(impl Source + ?Sized)) -> Option<Facts> {
@@ -503,9 +507,7 @@ mod tests {
 
     fn message(n: u64, mine: bool, at_ms: u64) -> MessageView {
         MessageView {
-            message_id: hex::encode(
-                [(n % 251) as u8, (n / 251 % 251) as u8, (n / 63_001) as u8].repeat(11)[..32].to_vec(),
-            ),
+            message_id: hex::encode(&[(n % 251) as u8, (n / 251 % 251) as u8, (n / 63_001) as u8].repeat(11)[..32]),
             log: "aa".repeat(32),
             author: if mine { "y7:me" } else { "y7:ada" }.into(),
             device_id: (if mine { "01" } else { "02" }).repeat(32),

@@ -43,6 +43,11 @@ impl Toasts {
         self.shown.retain(|toast| toast.id != id);
     }
 
+    /// Takes all away: what they said turned out untrue.
+    pub fn clear(&mut self) {
+        self.shown.clear();
+    }
+
     /// Takes away what has had its time.
     pub fn expire(&mut self, now_ms: u64) {
         self.shown.retain(|toast| toast.until > now_ms);

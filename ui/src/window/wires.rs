@@ -5,7 +5,7 @@ use std::rc::Rc;
 use slint::{ComponentHandle, Global, SharedString};
 
 use super::App;
-use crate::model::desk::Act;
+use crate::model::desk::{Act, Field};
 use crate::model::timeline::ticket_of;
 use crate::ui::{Do, Pane};
 
@@ -100,9 +100,20 @@ fn connect_special(app: &Rc<App>, to: &Do<'_>) {
     });
     let (press, weak) = (presser(app), Rc::downgrade(app));
     to.on_paste_uri(move || {
-        if let Some(Ok(text)) = weak.upgrade().map(|app| app.world.clipboard.take()) {
-            weak.upgrade().iter().for_each(|app| app.fill(crate::model::desk::Field::Uri, text.trim().to_owned()));
-            press(Act::Uri(text.trim().to_owned()));
+        let Some(app) = weak.upgrade() else { return };
+        match app.world.clipboard.take() {
+            Ok(text) => {
+                app.fill(Field::Uri, text.trim().to_owned());
+                press(Act::Uri(text.trim().to_owned()));
+            }
+            Err(why) => press(Act::ClipboardFailed(format!("Nothing to paste: {why}"))),
+        }
+    });
+    let (press, weak) = (presser(app), Rc::downgrade(app));
+    to.on_quit(move || {
+        press(Act::Leave);
+        if let Some(Err(fault)) = weak.upgrade().map(|app| app.window().hide()) {
+            tracing::warn!("the window does not close: {fault}");
         }
     });
     let press = presser(app);

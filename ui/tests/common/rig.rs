@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use i_slint_backend_testing::{AccessibleRole, ElementHandle, ElementQuery, TestingBackend, TestingBackendOptions};
 use slint::platform::{Key as Stroke, PointerEventButton, WindowEvent};
-use slint::{ComponentHandle, LogicalSize, SharedString};
+use slint::{ComponentHandle, LogicalPosition, LogicalSize, SharedString};
 use y7ke::model::time::Zone;
 use y7ke::ui::MainWindow;
 use y7ke::window::{App, Clipboard, World};
@@ -139,6 +139,15 @@ impl Rig {
     /// A real click, through hit-testing, at the middle of what has this label.
     pub fn click(&self, label: &str) {
         self.get(label).mock_single_click(PointerEventButton::Left);
+        self.settle();
+    }
+
+    /// Puts the pointer on the middle of what has this label.
+    pub fn hover(&self, label: &str) {
+        let element = self.get(label);
+        let (at, size) = (element.absolute_position(), element.size());
+        let position = LogicalPosition::new(at.x + size.width / 2.0, at.y + size.height / 2.0);
+        self.window().window().dispatch_event(WindowEvent::PointerMoved { position });
         self.settle();
     }
 

@@ -23,6 +23,11 @@ impl Desk {
             Act::Step(by) => self.step(by, now_ms),
             Act::Filter(_) | Act::FilterAccepted => self.narrow(act, now_ms),
             Act::CopyId | Act::Copy(..) => self.copy(act, now_ms),
+            Act::ClipboardFailed(why) => {
+                self.toasts.clear();
+                self.toasts.say(why, true, now_ms);
+                Vec::new()
+            }
             Act::Uri(_) | Act::Greeting(_) | Act::Request | Act::OpenKnown => self.adding(act, read_uri, now_ms),
             Act::Accept(_) | Act::Reject(_) | Act::Cancel(_) => self.answering(act),
             Act::Block(_) | Act::Unblock(_) | Act::Answer(_) | Act::Rename(_) => self.relating(act),

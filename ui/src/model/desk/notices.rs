@@ -1,6 +1,6 @@
 //! What the node tells without being asked.
 
-use y7ke_node::api::{ContactView, Direction, MessageView, Notice, RequestState, RequestView};
+use y7ke_node::api::{ContactView, Direction, MessageView, Notice, RequestState, RequestView, Status};
 
 use super::{Chat, Desk, Effect};
 use crate::model::{person, text};
@@ -50,7 +50,11 @@ impl Desk {
         let Some(y7_id) = self.person_of(&message) else { return Vec::new() };
         let here = self.open.as_deref() == Some(&y7_id);
         let seen = here && self.is_reading();
-        if let Some(contact) = self.contacts.get_mut(&y7_id) {
+        // Counted already if the contact's own notice came first; read already by another device of mine.
+        let counted = |contact: &ContactView| contact.last.as_ref().is_some_and(|last| last.message_id == message.message_id);
+        if let Some(contact) = self.contacts.get_mut(&y7_id).filter(|contact| !counted(contact))
+            && message.status != Status::Read
+        {
             contact.unread += 1;
         }
         if here && !self.at_end {
