@@ -51,7 +51,8 @@ impl Desk {
         let here = self.open.as_deref() == Some(&y7_id);
         let seen = here && self.is_reading();
         // Counted already if the contact's own notice came first; read already by another device of mine.
-        let counted = |contact: &ContactView| contact.last.as_ref().is_some_and(|last| last.message_id == message.message_id);
+        let counted =
+            |contact: &ContactView| contact.last.as_ref().is_some_and(|last| last.message_id == message.message_id);
         if let Some(contact) = self.contacts.get_mut(&y7_id).filter(|contact| !counted(contact))
             && message.status != Status::Read
         {
