@@ -1,0 +1,239 @@
+//! Two real windows under Xvfb: keys in, messages through the real node, and the folders read afterwards.
+//!
+//! Skipped in words where `Xvfb` or `xdotool` is missing. Waits are for facts (a window, a title), never for time.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use y7ke_node::api::{Answer, Command as Ask, ContactState, Conversation, MessageView};
+use y7ke_node::{Config, Node};
+
+/// Longest wait for any one fact; on a busy machine a window takes seconds.
+const PATIENCE: &str = "60";
+
+fn there(program: &str) -> bool {
+    let found = Command::new("which").arg(program).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    found.is_ok_and(|status| status.success())
+}
+
+/// A display of our own; ends with the test.
+struct Screen {
+    server: Child,
+    name: String,
+}
+
+impl Screen {
+    fn start() -> Option<Self> {
+        if let Some(missing) = ["Xvfb", "xdotool", "timeout"].into_iter().find(|program| !there(program)) {
+            eprintln!("skipped: {missing} is not installed, so there is no screen to open two windows on");
+            return None;
+        }
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "2100x700x24", "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Xvfb is there");
+        let mut number = String::new();
+        BufReader::new(server.stdout.as_mut().expect("piped")).read_line(&mut number).expect("Xvfb says its number");
+        Some(Self { server, name: format!(":{}", number.trim()) })
+    }
+
+    fn xdotool(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new("timeout");
+        command.args([PATIENCE, "xdotool"]).args(arguments).env("DISPLAY", &self.name);
+        let output = command.output().expect("xdotool is there");
+        assert!(output.status.success(), "xdotool {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+
+    /// A picture of the whole screen, where `Y7KE_PICTURES` names a folder and ImageMagick is there.
+    fn picture(&self, name: &str) {
+        let Some(folder) = std::env::var_os("Y7KE_PICTURES") else { return };
+        let file = Path::new(&folder).join(format!("{name}.png"));
+        let taken = Command::new("import").args(["-window", "root"]).arg(&file).env("DISPLAY", &self.name).status();
+        if !taken.is_ok_and(|status| status.success()) {
+            eprintln!("no picture: `import` of ImageMagick is not there");
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.server.kill().expect("our own child");
+        self.server.wait().expect("our own child");
+    }
+}
+
+/// One running `y7ke` with its window.
+struct Person<'a> {
+    screen: &'a Screen,
+    process: Option<Child>,
+    window: String,
+    pid: String,
+}
+
+impl Drop for Person<'_> {
+    /// A test that failed leaves nobody behind.
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("our own child");
+            process.wait().expect("our own child");
+        }
+    }
+}
+
+fn y7ke(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_y7ke"));
+    command.arg("--data-dir").arg(folder).args(["--no-mdns", "--mode", "lan", "--listen", "/ip4/127.0.0.1/tcp/0"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).env_remove("WAYLAND_DISPLAY");
+    command
+}
+
+impl<'a> Person<'a> {
+    fn start(screen: &'a Screen, folder: &Path, x: &str) -> Self {
+        let process = y7ke(folder).env("DISPLAY", &screen.name).spawn().expect("the desktop is built");
+        let pid = process.id().to_string();
+        let found = screen.xdotool(&["search", "--sync", "--onlyvisible", "--pid", &pid]);
+        let window = String::from_utf8_lossy(&found.stdout).lines().next().expect("one window").to_owned();
+        screen.xdotool(&["windowmove", &window, x, "0"]);
+        Self { screen, process: Some(process), window, pid }
+    }
+
+    fn focus(&self) -> &Self {
+        self.screen.xdotool(&["windowfocus", "--sync", &self.window]);
+        self
+    }
+
+    fn write(&self, text: &str) -> &Self {
+        self.screen.xdotool(&["type", "--delay", "15", text]);
+        self
+    }
+
+    fn keys(&self, keys: &[&str]) -> &Self {
+        self.screen.xdotool(&[&["key", "--delay", "30"], keys].concat());
+        self
+    }
+
+    /// Waits until the title says that so many things wait for the person.
+    fn until_waiting(&self, count: usize) -> &Self {
+        let title = if count == 0 { "^y7ke$".to_owned() } else { format!(r"^\({count}\) y7ke$") };
+        self.screen.xdotool(&["search", "--sync", "--all", "--onlyvisible", "--pid", &self.pid, "--name", &title]);
+        self
+    }
+
+    fn close(mut self) {
+        self.focus().keys(&["ctrl+q"]);
+        let mut process = self.process.take().expect("closed once");
+        let (tell, told) = channel();
+        std::thread::spawn(move || tell.send(process.wait()));
+        let status = told.recv_timeout(Duration::from_secs(60)).expect("the program ends").expect("our own child");
+        assert!(status.success(), "{status}");
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).expect("our own folder");
+    }
+    folder
+}
+
+/// What a folder holds once nobody has it open: the one contact's state and the texts, oldest first.
+fn read(folder: &Path) -> (ContactState, Vec<(bool, String)>) {
+    let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")];
+    let config =
+        Config { data_dir: folder.into(), listen: Some(listen), bootstrap: Some(Vec::new()), ..Config::default() };
+    let (node, _notices) = Node::start(config).expect("the folder is free again");
+    let Ok(Answer::Contacts(contacts)) = node.call_blocking(Ask::ContactList) else { panic!("contacts are listed") };
+    let contact = contacts.first().cloned().expect("one contact");
+    let of = Conversation::Person(contact.y7_id.clone());
+    let listed = node.call_blocking(Ask::MessageList { of, before: None, limit: 500 });
+    let Ok(Answer::Messages { messages, .. }) = listed else { panic!("messages are listed: {listed:?}") };
+    node.shutdown();
+    let said = |message: MessageView| (message.mine, message.text);
+    (contact.state, messages.into_iter().map(said).collect())
+}
+
+#[test]
+fn two_windows_become_acquainted_and_talk() {
+    let Some(screen) = Screen::start() else { return };
+    let (ada_folder, bob_folder) = (folder("ada"), folder("bob"));
+    let ada = Person::start(&screen, &ada_folder, "0");
+    let bob = Person::start(&screen, &bob_folder, "1050");
+
+    // First start: a name, and the caret is in its field.
+    bob.focus().write("Bob").keys(&["Return"]);
+    ada.focus().write("Ada").keys(&["Return"]);
+    // Ada copies her link: paste, greeting, copy is the order of Tab while nothing can be sent.
+    ada.keys(&["ctrl+n", "Tab", "Tab", "Tab", "Return"]);
+    bob.focus().keys(&["ctrl+n", "ctrl+v", "Tab", "Tab"]).write("it is Bob").keys(&["Tab", "Return"]);
+
+    // The request is there; Escape leaves the form, Tab walks to the card above the list.
+    ada.focus().until_waiting(1);
+    screen.picture("window-request");
+    ada.keys(&["Escape", "Tab", "Tab", "Tab", "Return"]);
+    // In the pane: past the list's buttons to Back, then Accept.
+    ada.keys(&["Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Return"]);
+    ada.until_waiting(0).write("hello Bob").keys(&["Return"]);
+
+    // Bob's window is not active, so it counts; looking at it reads it.
+    bob.until_waiting(1);
+    screen.picture("window-unread");
+    bob.focus().until_waiting(0).write("hello Ada").keys(&["shift+Return"]).write("how are you").keys(&["Return"]);
+    ada.until_waiting(1);
+    ada.focus().until_waiting(0);
+    screen.picture("window-talk");
+
+    ada.close();
+    bob.close();
+    let talk = [(true, "hello Bob"), (false, "hello Ada\nhow are you")].map(|(mine, text)| (mine, text.to_owned()));
+    assert_eq!(read(&ada_folder), (ContactState::Accepted, talk.to_vec()));
+    let other_side: Vec<_> = talk.iter().map(|(mine, text)| (!mine, text.clone())).collect();
+    assert_eq!(read(&bob_folder), (ContactState::Accepted, other_side));
+    for folder in [ada_folder, bob_folder] {
+        std::fs::remove_dir_all(folder).expect("our own folder");
+    }
+}
+
+#[test]
+fn a3_a_second_start_on_a_folder_in_use_says_so_and_ends() {
+    let Some(screen) = Screen::start() else { return };
+    let folder = folder("twice");
+    let first = Person::start(&screen, &folder, "0");
+    let second =
+        y7ke(&folder).env("DISPLAY", &screen.name).stderr(Stdio::piped()).output().expect("the desktop is built");
+    assert_eq!(second.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("is in use by another y7ke"));
+    first.close();
+    std::fs::remove_dir_all(folder).expect("our own folder");
+}
+
+#[test]
+fn without_a_display_it_says_so_and_is_a_console() {
+    for display in [None, Some(":9999")] {
+        let folder = folder("blind");
+        let mut command = y7ke(&folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("DISPLAY");
+        display.into_iter().for_each(|name| {
+            command.env("DISPLAY", name);
+        });
+        let mut child = command.spawn().expect("the desktop is built");
+        drop(child.stdin.take());
+        let (mut said, mut shown) = (String::new(), String::new());
+        child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+        child.stdout.take().expect("piped").read_to_string(&mut shown).expect("text");
+        assert!(child.wait().expect("our own child").success());
+        let first = said.lines().next().unwrap_or_default();
+        assert!(first.starts_with("y7ke: no window can be opened here"), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+        assert!(shown.contains("y7:"), "{shown}");
+        std::fs::remove_dir_all(folder).expect("our own folder");
+    }
+}
