@@ -30,6 +30,7 @@ mod people;
 mod reaching;
 mod requests;
 pub(crate) mod show;
+mod taking_back;
 #[cfg(test)]
 mod tests;
 
@@ -370,7 +371,7 @@ impl<R: CryptoRng> Round<'_, R> {
         for contact in self.contacts()? {
             self.wish_by(&contact.root, Some(&contact))?;
         }
-        Ok(())
+        self.wish_to_tell()
     }
 
     fn on_timeout(&mut self) -> Step {

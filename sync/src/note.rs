@@ -8,6 +8,8 @@
 //!   19 request-received   req_id 32
 //!   20 request-refused    req_id 32 · reason u8
 //!   21 addresses          n u32 ≤ 8 · n × text ≤ 512 B
+//!   22 taken-back         req_id 32
+//!   23 taken-back-noted   req_id 32
 //! ```
 //!
 //! The session carries notes and looks into none: rate limits (requests per hour) are the owner's.
@@ -55,6 +57,10 @@ pub enum Note {
     /// Where this device listens now, to be dialled again: for contacts. At most [`ADDRESSES`] texts
     /// of at most [`ADDRESS_CAP`] bytes; what they mean is the owner's.
     Addresses(Vec<String>),
+    /// I do not ask this any more.
+    TakenBack(RequestId),
+    /// That is stored durably, and the request was not accepted and cannot be any more.
+    TakenBackNoted(RequestId),
 }
 
 /// Why a request is not taken. Says nothing about what a person decided: a rejection is silent (C4).
@@ -98,6 +104,8 @@ const REQUEST: u8 = 18;
 const REQUEST_RECEIVED: u8 = 19;
 const REQUEST_REFUSED: u8 = 20;
 const ADDRESSES_KIND: u8 = 21;
+const TAKEN_BACK: u8 = 22;
+const TAKEN_BACK_NOTED: u8 = 23;
 
 impl Note {
     /// Whether its bytes are within their cap.
@@ -106,7 +114,11 @@ impl Note {
             Self::Bundle(bytes) => bytes.len() <= BUNDLE_CAP,
             Self::Request(bytes) => bytes.len() <= REQUEST_CAP,
             Self::Addresses(texts) => texts.len() <= ADDRESSES && texts.iter().all(|text| text.len() <= ADDRESS_CAP),
-            Self::WantBundle(_) | Self::RequestReceived(_) | Self::RequestRefused { .. } => true,
+            Self::WantBundle(_)
+            | Self::RequestReceived(_)
+            | Self::RequestRefused { .. }
+            | Self::TakenBack(_)
+            | Self::TakenBackNoted(_) => true,
         }
     }
 }
@@ -122,6 +134,8 @@ impl Wire for Note {
             Self::Request(bytes) => to.u8(REQUEST).var(bytes),
             Self::RequestReceived(req_id) => to.u8(REQUEST_RECEIVED).put(req_id),
             Self::RequestRefused { req_id, reason } => to.u8(REQUEST_REFUSED).put(req_id).u8(reason.code()),
+            Self::TakenBack(req_id) => to.u8(TAKEN_BACK).put(req_id),
+            Self::TakenBackNoted(req_id) => to.u8(TAKEN_BACK_NOTED).put(req_id),
             Self::Addresses(texts) => {
                 to.u8(ADDRESSES_KIND).count(texts.len());
                 texts.iter().fold(to, |to, text| to.var(text.as_bytes()))
@@ -145,6 +159,8 @@ impl Note {
             REQUEST_RECEIVED => Self::RequestReceived(from.get()?),
             REQUEST_REFUSED => Self::RequestRefused { req_id: from.get()?, reason: RefusalReason::read(from)? },
             ADDRESSES_KIND => Self::Addresses(read_addresses(from)?),
+            TAKEN_BACK => Self::TakenBack(from.get()?),
+            TAKEN_BACK_NOTED => Self::TakenBackNoted(from.get()?),
             _ => return Err(from.bad()),
         })
     }

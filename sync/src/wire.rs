@@ -385,6 +385,8 @@ mod tests {
             ("handshake 19 request-received", Hand::Note(Note::RequestReceived(req_id))),
             ("handshake 20 request-refused", Hand::Note(refused)),
             ("handshake 21 addresses", Hand::Note(Note::Addresses(vec!["/ip4/192.168.1.7/tcp/4101".to_owned()]))),
+            ("handshake 22 taken-back", Hand::Note(Note::TakenBack(req_id))),
+            ("handshake 23 taken-back-noted", Hand::Note(Note::TakenBackNoted(req_id))),
         ]
     }
 

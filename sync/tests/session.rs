@@ -573,6 +573,8 @@ fn notes() -> Vec<Note> {
         Note::RequestReceived(req_id),
         Note::RequestRefused { req_id, reason: RefusalReason::StaleBundle },
         Note::Addresses(vec!["/ip4/192.168.1.7/tcp/4101".to_owned(), String::new()]),
+        Note::TakenBack(req_id),
+        Note::TakenBackNoted(req_id),
     ]
 }
 

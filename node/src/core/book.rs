@@ -478,7 +478,9 @@ impl<R: CryptoRng> Round<'_, R> {
 
     /// The bundle that came with a person's request, or that mine was sealed to.
     pub(super) fn kept_bundle(&self, root: &RootId) -> Step<Option<Bundle>> {
-        for (req_id, _) in self.contact(root)?.map(|contact| contact.logs).unwrap_or_default() {
+        let opened = self.contact(root)?.map(|contact| contact.logs).unwrap_or_default();
+        let taken_back = self.untold(root)?.into_iter().map(|row| row.req_id);
+        for req_id in opened.into_iter().map(|(req_id, _)| req_id).chain(taken_back) {
             if let Some(request) = views::stored_request(self.view(), &self.core.me.account, &req_id)? {
                 return Ok(Some(request.from_bundle));
             }
@@ -494,7 +496,13 @@ impl<R: CryptoRng> Round<'_, R> {
         self.book.put_outbound(&Outbound { kind: ADDRESSEE, id: *req_id, bytes: bundle.to_vec() });
     }
 
-    fn addressee(&self, req_id: &RequestId) -> Step<Option<Bundle>> {
+    /// They have noted that it was taken back: whom it was sealed to is of no use any more.
+    pub(super) fn forget_addressee(&mut self, req_id: &RequestId) {
+        self.book.delete_outbound(ADDRESSEE, req_id);
+    }
+
+    /// Whom a request was sealed to; none if it never left this device.
+    pub(super) fn addressee(&self, req_id: &RequestId) -> Step<Option<Bundle>> {
         let kept = self.view().outbound()?.into_iter().find(|row| row.kind == ADDRESSEE && row.id == *req_id);
         Ok(kept.and_then(|row| Bundle::from_bytes(&row.bytes).ok()))
     }

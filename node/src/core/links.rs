@@ -45,6 +45,8 @@ pub(crate) struct Link {
     pub(crate) leave_ms: Option<u64>,
     /// Where the other side says it listens: kept once its person is somebody to me.
     pub(crate) told: Vec<String>,
+    /// Requests of mine that this device was told to be taken back.
+    pub(crate) taken_back: BTreeSet<RequestId>,
     /// A bundle was asked for over this link and has not come.
     pub(crate) wants_bundle: bool,
     /// It was told to close: nothing that still comes over it counts.
@@ -125,6 +127,7 @@ impl<R: CryptoRng> Round<'_, R> {
             ask_again_ms: None,
             leave_ms: Some(self.now.mono_ms + STRANGER_STAY_MS),
             told: Vec::new(),
+            taken_back: BTreeSet::new(),
             wants_bundle: false,
             over: false,
             todo: VecDeque::new(),
@@ -283,7 +286,8 @@ impl<R: CryptoRng> Round<'_, R> {
             // Whoever was rejected is treated as if nobody had looked yet: a rejection is silent (C4).
             Relation::Asks | Relation::Rejected => {
                 self.stay(id);
-                self.withdraw_but(id, &BTreeSet::new())
+                self.withdraw_but(id, &BTreeSet::new())?;
+                self.tell_taken_back(id)
             }
             Relation::Asked | Relation::Overdue | Relation::Contact | Relation::Sibling => {
                 self.stay(id);
@@ -291,6 +295,7 @@ impl<R: CryptoRng> Round<'_, R> {
                 self.trust(id)?;
                 self.tell_addresses(id)?;
                 self.authorise(id, &proven)?;
+                self.tell_taken_back(id)?;
                 self.hand_requests_over(id)
             }
         }

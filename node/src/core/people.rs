@@ -5,7 +5,7 @@
 //! sibling     everybody's        account, every conversation              yes
 //! contact     mine and theirs    conversations with them                  yes
 //! asked       mine and theirs    what accepting my request would open     yes, urgently
-//! overdue     mine and theirs    the same: they may have accepted in time  no: they dial
+//! overdue     mine and theirs    the same: they may have accepted in time  to say that I took it back
 //! asks        none               none                                     no: they dial
 //! rejected    none               none: a rejection is silent              no
 //! stranger    none               none                                     no
@@ -34,7 +34,7 @@ pub(crate) enum Relation {
     Contact,
     /// I asked.
     Asked,
-    /// My request ran out; that they accepted it in time may still come to light.
+    /// My request ran out or was taken back; that they accepted it before may still come to light.
     Overdue,
     /// They asked.
     Asks,
@@ -84,18 +84,20 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(mine)
     }
 
-    /// My requests to `root` whose acceptance counts, now or when it comes to light: all that I did not
-    /// take back. One that ran out may have been accepted in time, by somebody who was away since.
+    /// My requests to `root` whose acceptance counts, now or when it comes to light. One that ran out may have
+    /// been accepted in time, by somebody who was away since; one that I took back, before they heard of it.
     pub(super) fn answerable(&self, root: &RootId) -> Step<Vec<RequestRow>> {
         let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
         let now_ms = self.now.wall_ms;
         let mine = |row: &RequestRow| row.direction == Direction::Out && row.root == *root;
         let counts = |row: &RequestRow| match row.phase {
             RequestPhase::Pending | RequestPhase::Accepted | RequestPhase::Superseded => true,
-            RequestPhase::Expired => row.expires.saturating_add(LATE_ANSWER_MS) > now_ms,
-            RequestPhase::Cancelled | RequestPhase::Rejected => false,
+            RequestPhase::Expired | RequestPhase::Cancelled => row.expires.saturating_add(LATE_ANSWER_MS) > now_ms,
+            RequestPhase::Rejected => false,
         };
-        Ok(all.into_iter().filter(|row| mine(row) && counts(row)).collect())
+        let mut rows: Vec<_> = all.into_iter().filter(|row| mine(row) && counts(row)).collect();
+        self.drop_the_told(&mut rows)?;
+        Ok(rows)
     }
 
     /// The conversation that is written to: the least request id (C3). Left out is one that I opened for

@@ -141,6 +141,7 @@ impl<R: CryptoRng> Round<'_, R> {
                 let urgent = self.something_waits_for(contact)?;
                 self.core.dialing.want(*root, urgent, now_ms);
             }
+            None if self.must_tell(root)? => self.core.dialing.want(*root, false, now_ms),
             _ => self.core.dialing.forget(root),
         }
         if self.core.links_of(root).next().is_some() {
@@ -177,7 +178,8 @@ impl<R: CryptoRng> Round<'_, R> {
         for net in &nets {
             targets.entry(Some(*net)).or_default().extend(self.saved_addresses(net)?);
         }
-        for hint in self.asking(root)?.iter().flat_map(|row| &row.hints).filter_map(|hint| hint.parse::<Address>().ok())
+        for hint in
+            self.answerable(root)?.iter().flat_map(|row| &row.hints).filter_map(|hint| hint.parse::<Address>().ok())
         {
             targets.entry(hint.peer()).or_default().push(hint);
         }

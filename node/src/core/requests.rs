@@ -16,7 +16,8 @@
 //! * A request is handed over on every session until that device has confirmed it, and kept until
 //!   it is answered, taken back or expired.
 //! * Accepting consumes my outstanding request in the transaction that admits the opening (C2). One that
-//!   I took back opens nothing; one that ran out does if it was accepted in time.
+//!   ran out counts if it was accepted in time, one that I took back if it was accepted before they noted
+//!   that (`taking_back.rs`).
 //! * Of two that crossed, the lesser id wins, and its receiver accepts by himself (C3); so does whoever
 //!   is asked by a contact, who would not ask if they still had the conversation.
 //! * A stranger pays for what is refused (S6), and nothing is verified that was not asked for.
@@ -209,7 +210,7 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(all.into_iter().filter(waits).collect())
     }
 
-    fn answer_request(&mut self, req_id: &RequestId, state: RequestAnswer) -> Step {
+    pub(super) fn answer_request(&mut self, req_id: &RequestId, state: RequestAnswer) -> Step {
         self.append_account(Body::RequestState { req_id: *req_id, state })
     }
 }
@@ -244,6 +245,8 @@ impl<R: CryptoRng> Round<'_, R> {
                 Ok(())
             }
             Note::Addresses(texts) => self.heard_addresses(id, texts),
+            Note::TakenBack(req_id) => self.hear_taken_back(id, &req_id),
+            Note::TakenBackNoted(req_id) => self.taken_back_noted(id, &req_id),
         }
     }
 
@@ -325,7 +328,8 @@ impl<R: CryptoRng> Round<'_, R> {
         let counts = match row.phase {
             RequestPhase::Pending | RequestPhase::Accepted | RequestPhase::Superseded => true,
             RequestPhase::Expired => opened_ms <= row.expires,
-            RequestPhase::Cancelled | RequestPhase::Rejected => false,
+            RequestPhase::Cancelled => self.addressee(&row.req_id)?.is_some(),
+            RequestPhase::Rejected => false,
         };
         if !counts {
             tracing::debug!("a request was accepted that does not stand any more");

@@ -79,31 +79,61 @@ fn c2_an_acceptance_in_time_counts_even_if_it_is_seen_too_late() {
     world.talk("late");
 }
 
+/// Both did it without knowing of the other: nothing that the accepter wrote is lost.
 #[test]
-fn c2_what_was_taken_back_opens_nothing() {
+fn c2_an_acceptance_that_crossed_taking_back_counts() {
     let mut world = World::new(2);
     let request_id = world.request(0, 1);
     world.pass(5_000);
     world.offline();
     world.call(0, Command::RequestCancel { request_id: request_id.clone() }).expect("cancelled");
     world.call(1, Command::RequestAccept { request_id }).expect("accepted");
+    world.send(1, 0, "gladly").expect("sent");
     world.online = true;
     world.pass(60_000);
-    assert!(!world.is_contact(0, 1));
-    assert_eq!(world.requests(0)[0].state, RequestState::Cancelled);
+    assert!(world.is_contact(0, 1) && world.is_contact(1, 0));
+    assert_eq!(texts(&world.messages(0, 1)), ["gladly"]);
+    assert_eq!(world.messages(1, 0)[0].status, crate::api::Status::Delivered);
+    world.talk("crossed");
 }
 
-/// An opening that comes although the log is served no more.
+/// Taken back while the other side was away: they are called, told, and can accept no more.
 #[test]
-fn c2_an_opening_of_what_was_taken_back_is_not_consumed() {
+fn c2_what_they_know_to_be_taken_back_opens_nothing() {
     let mut world = World::new(2);
     let request_id = world.request(0, 1);
     world.pass(5_000);
+    world.offline();
     world.call(0, Command::RequestCancel { request_id: request_id.clone() }).expect("cancelled");
+    world.pass(60_000);
+    world.online = true;
+    world.pass(400_000);
+    assert_eq!(world.requests(1)[0].state, RequestState::Cancelled);
+    let refused = world.call(1, Command::RequestAccept { request_id: request_id.clone() }).expect_err("it is gone");
+    assert_eq!(refused.kind, ErrorKind::NotFound);
+    // An opening that comes although the log is served no more.
     let log = log_of(&world, &request_id);
     world.forge(0, |round| round.conversation_opened(&log, 0)).expect("nothing happens");
-    assert!(!world.is_contact(0, 1));
+    assert!(!world.is_contact(0, 1) && !world.is_contact(1, 0));
     assert_eq!(world.requests(0)[0].state, RequestState::Cancelled);
+    world.cut_all();
+    let sessions = world.next_session;
+    world.pass(3_600_000);
+    assert_eq!(world.next_session, sessions, "who was told is called no more");
+}
+
+/// A request to the wrong person, taken back in time: they never hear of me.
+#[test]
+fn c2_what_nobody_has_seen_is_taken_back_without_a_word() {
+    let mut world = World::new(2);
+    world.online = false;
+    let request_id = world.request(0, 1);
+    world.pass(5_000);
+    world.call(0, Command::RequestCancel { request_id }).expect("cancelled");
+    world.online = true;
+    world.pass(3_600_000);
+    assert_eq!(world.next_session, 0);
+    assert!(world.requests(1).is_empty());
 }
 
 fn log_of(world: &World, request_id: &str) -> LogId {
