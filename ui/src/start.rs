@@ -76,10 +76,22 @@ fn run(line: Line) -> ExitCode {
         Err(fault) => return say(&fault.to_string(), 2),
     };
     cli::prepare_process();
+    borrow_fonts();
     let fresh = is_fresh(&config.data_dir);
     match Node::start(config) {
         Ok((node, notices)) => serve(&node, notices, line.renderer, fresh),
         Err(fault) => fail(&fault, line.renderer),
+    }
+}
+
+/// Before anything is opened: where no font is installed, this starts the program again with the bundled ones.
+fn borrow_fonts() {
+    #[cfg(unix)]
+    if !display_names().is_empty()
+        && !fonts::some_installed()
+        && let Err(why) = fonts::lend()
+    {
+        tracing::warn!("no font is installed, and the bundled ones cannot be lent: {why}");
     }
 }
 
@@ -97,6 +109,7 @@ fn serve(node: &Handle, notices: NoticeReader, renderer: Renderer, fresh: bool) 
     }
     let shown = show(node, notices, fresh);
     node.shutdown();
+    fonts::return_lent();
     match shown {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => say(&format!("the window failed: {fault}"), 1),
@@ -109,6 +122,9 @@ fn open_display(renderer: Renderer) -> Result<(), String> {
         return Err("neither DISPLAY nor WAYLAND_DISPLAY is set".into());
     }
     let selector = BackendSelector::new().backend_name("winit".into()).renderer_name(renderer.name().into());
+    if !fonts::some_installed() {
+        return Err("no font is installed".into());
+    }
     selector.select().map_err(|fault| {
         tracing::debug!("the display does not open: {fault}");
         format!("the display {} cannot be opened", display_names().join(" or "))

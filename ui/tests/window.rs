@@ -97,7 +97,11 @@ fn y7ke(folder: &Path) -> Command {
 
 impl<'a> Person<'a> {
     fn start(screen: &'a Screen, folder: &Path, x: &str) -> Self {
-        let process = y7ke(folder).env("DISPLAY", &screen.name).spawn().expect("the desktop is built");
+        Self::show(screen, y7ke(folder), x)
+    }
+
+    fn show(screen: &'a Screen, mut command: Command, x: &str) -> Self {
+        let process = command.env("DISPLAY", &screen.name).spawn().expect("the desktop is built");
         let pid = process.id().to_string();
         let found = screen.xdotool(&["search", "--sync", "--onlyvisible", "--pid", &pid]);
         let window = String::from_utf8_lossy(&found.stdout).lines().next().expect("one window").to_owned();
@@ -213,6 +217,24 @@ fn a3_a_second_start_on_a_folder_in_use_says_so_and_ends() {
     assert!(String::from_utf8_lossy(&second.stderr).contains("is in use by another y7ke"));
     first.close();
     std::fs::remove_dir_all(folder).expect("our own folder");
+}
+
+#[test]
+fn text_is_readable_where_no_font_is_installed() {
+    let Some(screen) = Screen::start() else { return };
+    let (folder, fontless) = (folder("fontless"), folder("fonts"));
+    std::fs::create_dir_all(&fontless).expect("our own folder");
+    let none = "<?xml version=\"1.0\"?><!DOCTYPE fontconfig SYSTEM \"fonts.dtd\"><fontconfig></fontconfig>";
+    std::fs::write(fontless.join("fonts.conf"), none).expect("our own folder");
+    let mut command = y7ke(&folder);
+    command.env("FONTCONFIG_FILE", fontless.join("fonts.conf")).env("TMPDIR", &fontless);
+    let person = Person::show(&screen, command, "0");
+    person.focus().write("Ada").keys(&["Return"]);
+    screen.picture("window-fontless");
+    person.close();
+    let left: Vec<_> = std::fs::read_dir(&fontless).expect("our own folder").filter_map(Result::ok).collect();
+    assert_eq!(left.len(), 1, "the lent fonts are gone: {left:?}");
+    [folder, fontless].iter().for_each(|folder| std::fs::remove_dir_all(folder).expect("our own folder"));
 }
 
 #[test]
