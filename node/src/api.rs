@@ -279,6 +279,19 @@ pub struct RequestView {
     pub expires: u64,
     /// Where it stands.
     pub state: RequestState,
+    /// Why the other side does not take it, if it said so since this program was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<RequestProblem>,
+}
+
+/// Why a request of mine that reached the other side is not taken there. It is handed over again from time to time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RequestProblem {
+    /// Made in their future, or over for them: one of the two clocks is wrong (C1).
+    Clocks,
+    /// They have too many requests waiting.
+    Busy,
 }
 
 /// Whose request.

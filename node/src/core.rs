@@ -37,12 +37,12 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
-use y7ke_crypto::ids::{LogId, RootId};
+use y7ke_crypto::ids::{LogId, RequestId, RootId};
 use y7ke_ledger::store::{Batch, Ledger, StorageError, View};
 use y7ke_sync::limits::RefusalMeter;
 use y7ke_transport::{Address, Command as NetCommand, Event as NetEvent, SessionId, Ticket};
 
-use crate::api::{Answer, ApiError, Command, ErrorKind, Mode, Notice};
+use crate::api::{Answer, ApiError, Command, ErrorKind, Mode, Notice, RequestProblem};
 pub use closed::Closed;
 use dialing::Dialing;
 use identity::Me;
@@ -223,6 +223,8 @@ pub(crate) struct Core {
     listen: Vec<Address>,
     refusals: RefusalMeter,
     requests: RequestMeter,
+    /// Why requests of mine are not taken, as far as the other side said so.
+    problems: BTreeMap<RequestId, RequestProblem>,
     /// (log, seq) of messages of this device that were given to a session (S3: memory only).
     sent: BTreeSet<(LogId, u64)>,
     /// Up to which of my messages each reader was told to have read.
@@ -253,6 +255,7 @@ impl Core {
             listen: Vec::new(),
             refusals: RefusalMeter::new(),
             requests: RequestMeter::default(),
+            problems: BTreeMap::new(),
             sent: BTreeSet::new(),
             told_read: BTreeMap::new(),
             changed_people: BTreeSet::new(),

@@ -32,6 +32,7 @@ fn a_full_disk_is_answered_in_words_and_loses_nothing() {
 
     grow(&a);
     a.event("the recovery told", |event| event["kind"] == "storage" && event["error"] == "");
+    a.event("everything to be asked anew", |event| event["kind"] == "resync");
     let after = a.until("a message that is taken again", |a| {
         a.call("message.send", json!({"y7_id": b_id, "text": "after"})).ok()
     });

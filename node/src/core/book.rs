@@ -396,7 +396,7 @@ impl<R: CryptoRng> Round<'_, R> {
             let row = views::request(self.view(), &self.core.me.account, direction, req_id, self.now.wall_ms)?;
             let Some(row) = row.filter(|row| row.phase != RequestPhase::Superseded) else { continue };
             self.core.changed_people.insert(row.root);
-            let request = super::show::request(&row);
+            let request = self.show_request(&row);
             // One that crossed mine and lost answers itself (C3): nobody need look at it.
             let pending = direction == Direction::In && row.phase == RequestPhase::Pending;
             let fresh = pending && self.relation(&row.root)? == Relation::Asks;

@@ -100,7 +100,7 @@ impl<R: CryptoRng> Round<'_, R> {
     fn request_list(&self) -> Result<Answer, Refused> {
         let all = views::requests(self.view(), &self.core.me.account, self.now.wall_ms)?;
         let shown = all.iter().filter(|row| row.phase != RequestPhase::Superseded);
-        Ok(Answer::Requests(shown.map(super::show::request).collect()))
+        Ok(Answer::Requests(shown.map(|row| self.show_request(row)).collect()))
     }
 
     fn log_list(&self) -> Result<Answer, Refused> {

@@ -38,7 +38,7 @@ use y7ke_transport::SessionId;
 use super::links::REQUEST_RETRY_MS;
 use super::people::Relation;
 use super::{Refused, Round, Step};
-use crate::api::{Answer, ApiError, ErrorKind};
+use crate::api::{Answer, ApiError, ErrorKind, Notice, RequestProblem, RequestView};
 use crate::uri::Uri;
 
 /// How long a request waits for its answer, ms: the most that the protocol allows (C1).
@@ -240,10 +240,7 @@ impl<R: CryptoRng> Round<'_, R> {
             Note::Bundle(bytes) => self.got_bundle(id, &bytes),
             Note::Request(bytes) => self.take_request(id, &bytes),
             Note::RequestReceived(req_id) => self.handed(id, req_id),
-            Note::RequestRefused { reason, .. } => {
-                self.refused(id, reason);
-                Ok(())
-            }
+            Note::RequestRefused { req_id, reason } => self.refused(id, &req_id, reason),
             Note::Addresses(texts) => self.heard_addresses(id, texts),
             Note::TakenBack(req_id) => self.hear_taken_back(id, &req_id),
             Note::TakenBackNoted(req_id) => self.taken_back_noted(id, &req_id),
@@ -251,13 +248,37 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// Asking again at once would be refused again; an old bundle is asked for anew all the same.
-    fn refused(&mut self, id: SessionId, reason: RefusalReason) {
+    fn refused(&mut self, id: SessionId, req_id: &RequestId, reason: RefusalReason) -> Step {
         tracing::debug!(session = id.0, ?reason, "a request was not taken");
         let retry_ms = self.now.mono_ms + REFUSED_RETRY_MS;
         let link = self.core.links.get_mut(&id).filter(|link| link.ask_again_ms.is_some());
         if let Some(link) = link.filter(|_| reason != RefusalReason::StaleBundle) {
             link.ask_again_ms = Some(retry_ms);
         }
+        match reason {
+            RefusalReason::Expired => self.hindered(id, req_id, Some(RequestProblem::Clocks)),
+            RefusalReason::Busy => self.hindered(id, req_id, Some(RequestProblem::Busy)),
+            RefusalReason::Malformed | RefusalReason::StaleBundle | RefusalReason::WrongAddressee => Ok(()),
+        }
+    }
+
+    /// What hinders a request of mine, or does no longer, is shown to me.
+    fn hindered(&mut self, id: SessionId, req_id: &RequestId, problem: Option<RequestProblem>) -> Step {
+        let Some(root) = self.core.links.get(&id).and_then(super::links::Link::root) else { return Ok(()) };
+        let Some(row) = self.asking(&root)?.into_iter().find(|row| row.req_id == *req_id) else { return Ok(()) };
+        let before = match problem {
+            Some(problem) => self.core.problems.insert(*req_id, problem),
+            None => self.core.problems.remove(req_id),
+        };
+        if before != problem {
+            let request = self.show_request(&row);
+            self.tell(Notice::RequestChanged { request });
+        }
+        Ok(())
+    }
+
+    pub(super) fn show_request(&self, row: &RequestRow) -> RequestView {
+        super::show::request(row, self.core.problems.get(&row.req_id).copied())
     }
 
     /// Only of what I asked this person is remembered that it was confirmed: ids cost nothing to make up.
@@ -269,6 +290,7 @@ impl<R: CryptoRng> Round<'_, R> {
         let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
         link.handed.insert(req_id);
         link.ask_again_ms = None;
+        self.hindered(id, &req_id, None)?;
         self.hand_requests_over(id)
     }
 

@@ -4,7 +4,7 @@ use y7ke_ledger::fold::status::Status as Reached;
 use y7ke_ledger::views::{ContactState as Known, Direction as Way, MessageRow, RequestPhase, RequestRow};
 use y7ke_transport::{IpVersion, Path, PathKind, Transport};
 
-use crate::api::{ContactState, Direction, PathView, RequestState, RequestView, Status};
+use crate::api::{ContactState, Direction, PathView, RequestProblem, RequestState, RequestView, Status};
 
 /// How a contact is reached, with its label: `DIRECT · QUIC · IPv6`.
 pub(crate) fn path(path: &Path, found_near: bool, dialer: bool) -> PathView {
@@ -50,7 +50,7 @@ pub(crate) fn status(reached: Reached) -> Status {
 }
 
 /// A request as it is listed; superseded ones are shown as cancelled, and not listed at all.
-pub(crate) fn request(row: &RequestRow) -> RequestView {
+pub(crate) fn request(row: &RequestRow, problem: Option<RequestProblem>) -> RequestView {
     RequestView {
         request_id: row.req_id.to_string(),
         direction: match row.direction {
@@ -69,6 +69,7 @@ pub(crate) fn request(row: &RequestRow) -> RequestView {
             RequestPhase::Cancelled | RequestPhase::Superseded => RequestState::Cancelled,
             RequestPhase::Expired => RequestState::Expired,
         },
+        problem: problem.filter(|_| row.phase == RequestPhase::Pending),
     }
 }
 

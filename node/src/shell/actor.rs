@@ -171,6 +171,8 @@ impl Actor {
                 Ok(ledger) => {
                     self.views.replace(Some(ledger.clone()));
                     self.hub.publish(&Notice::Storage { error: String::new() });
+                    // What was answered with the failure may be on the disk after all.
+                    self.hub.publish(&Notice::Resync);
                     return Some(closed.open(ledger));
                 }
                 Err(fault) => tracing::warn!(%fault, "the ledger does not open again yet"),

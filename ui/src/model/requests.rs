@@ -1,6 +1,6 @@
 //! Requests as they are shown: what waits for me first, then what waits for others, then what can be undone.
 
-use y7ke_node::api::{ContactState, ContactView, Direction, RequestState, RequestView};
+use y7ke_node::api::{ContactState, ContactView, Direction, RequestProblem, RequestState, RequestView};
 
 use super::time::{Zone, until};
 use super::{person, text};
@@ -54,9 +54,13 @@ fn row(request: &RequestView, kind: RequestKind, zone: Zone, now_ms: u64) -> Req
 
 fn state_words(request: &RequestView, kind: RequestKind, now_ms: u64) -> String {
     match kind {
-        RequestKind::Outgoing => {
-            format!("Goes out as soon as they can be reached, for {} more.", until(request.expires, now_ms))
-        }
+        RequestKind::Outgoing => match request.problem {
+            Some(RequestProblem::Clocks) => {
+                "Not taken: your clock or theirs is off by more than ten minutes. Set date and time, then cancel this and ask again.".into()
+            }
+            Some(RequestProblem::Busy) => "They have too many requests waiting. It is tried again by itself.".into(),
+            None => format!("Goes out as soon as they can be reached, for {} more.", until(request.expires, now_ms)),
+        },
         RequestKind::Rejected => "You said no. They were not told.".into(),
         RequestKind::Incoming | RequestKind::Blocked => String::new(),
     }
@@ -105,6 +109,7 @@ mod tests {
             created: 1,
             expires: 14 * 86_400_000,
             state,
+            problem: None,
         }
     }
 

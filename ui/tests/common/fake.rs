@@ -186,6 +186,7 @@ impl Fake {
             created: NOW - 50 * MINUTE,
             expires: NOW + 14 * DAY,
             state: RequestState::Pending,
+            problem: None,
         };
         self.requests.borrow_mut().insert(id.into(), request.clone());
         request

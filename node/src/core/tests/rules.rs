@@ -5,7 +5,10 @@ use y7ke_crypto::ids::{LogId, RequestId};
 use y7ke_ledger::body::Body;
 use y7ke_ledger::rows::{RowsMut, Table};
 
+use y7ke_sync::{Note, RefusalReason};
+
 use super::*;
+use crate::api::RequestProblem;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -335,4 +338,22 @@ fn a_failed_round_answers_everybody_once_and_leaves_nothing_behind() {
     calls.sort_unstable();
     assert_eq!(calls, [1, 2, 3, 4]);
     assert_eq!(engine.core.mode, mode);
+}
+
+/// A clock that is wrong delays a request for ever: whoever asked is told why.
+#[test]
+fn c1_a_request_that_is_not_taken_says_why_and_forgets_it_once_it_is() {
+    let mut world = World::new(2);
+    let request_id = world.request(0, 1);
+    world.pass(5_000);
+    let req_id: RequestId = request_id.parse().expect("an id");
+    let id = world.session(0, 1);
+    let refused = Note::RequestRefused { req_id, reason: RefusalReason::Expired };
+    world.forge(0, |round| round.on_note(id, refused.clone())).expect("heard");
+    assert_eq!(world.requests(0)[0].problem, Some(RequestProblem::Clocks));
+    world.forge(0, |round| round.on_note(id, Note::RequestReceived(req_id))).expect("heard");
+    assert_eq!(world.requests(0)[0].problem, None);
+    world.forge(0, |round| round.on_note(id, refused)).expect("heard");
+    world.call(0, Command::RequestCancel { request_id }).expect("cancelled");
+    assert_eq!(world.requests(0)[0].problem, None, "of what waits no more nothing is said");
 }
