@@ -19,20 +19,24 @@
 //! The shell (`shell.rs`) drives an engine with real sockets; the simulator in `tests/`
 //! drives the same engine with virtual time and a disk that loses writes.
 
-mod book;
+mod acks;
 mod closed;
 mod commands;
 mod dialing;
 mod identity;
+mod keeping;
 mod links;
 mod messages;
+mod news;
 mod people;
 mod reaching;
 mod requests;
+mod serving;
 pub(crate) mod show;
 mod taking_back;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -242,7 +246,7 @@ impl Core {
     fn load(me: Me, ledger: &Ledger, config: &CoreConfig) -> Result<Self, StorageError> {
         let mode = match config.mode {
             Some(mode) => mode,
-            None => book::saved_mode(&ledger.view()?)?,
+            None => keeping::saved_mode(&ledger.view()?)?,
         };
         Ok(Self {
             me,
