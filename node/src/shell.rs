@@ -60,6 +60,11 @@ impl Node {
     /// Returns once the folder is open and the addresses are bound; the reader has every notice from the first on.
     /// Never from within tokio.
     pub fn start(config: Config) -> Result<(Handle, NoticeReader), StartError> {
+        if config.bootstrap.as_ref().is_some_and(|given| !given.is_empty()) {
+            tracing::warn!(
+                "--bootstrap has no effect yet: people are reached on this network and at addresses that are known"
+            );
+        }
         let clock = Clock::start();
         let mut home = Home::open(&config.data_dir, config.passphrase_file.as_deref(), &mut randomness()?)?;
         let engine = open_engine(&config, &home, clock)?;

@@ -14,7 +14,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 impl World {
     /// Time passes, and nobody is awake meanwhile.
-    fn sleep(&mut self, ms: u64) {
+    fn doze(&mut self, ms: u64) {
         self.settle();
         self.now_ms += ms;
     }
@@ -57,7 +57,7 @@ fn c1_a_request_that_ran_out_is_closed_by_one_event() {
     let mut world = World::new(2);
     world.online = false;
     world.request(0, 1);
-    world.sleep(14 * DAY_MS);
+    world.doze(14 * DAY_MS);
     world.pass(120_000);
     let closed = world.accounts(0);
     world.pass(3_600_000);
@@ -73,7 +73,7 @@ fn c2_an_acceptance_in_time_counts_even_if_it_is_seen_too_late() {
     world.pass(5_000);
     world.offline();
     world.call(1, Command::RequestAccept { request_id }).expect("accepted");
-    world.sleep(20 * DAY_MS);
+    world.doze(20 * DAY_MS);
     world.pass(120_000);
     assert_eq!(world.requests(0)[0].state, RequestState::Expired);
     world.online = true;
@@ -225,7 +225,7 @@ fn c1_what_was_rejected_and_ran_out_cannot_be_accepted() {
     world.pass(5_000);
     world.call(1, Command::RequestReject { request_id: request_id.clone() }).expect("rejected");
     world.offline();
-    world.sleep(15 * DAY_MS);
+    world.doze(15 * DAY_MS);
     let refused = world.call(1, Command::RequestAccept { request_id }).unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Expired);
 }
@@ -244,7 +244,7 @@ fn whom_i_want_nothing_from_any_more_is_shown_out() {
 fn k4_prekeys_age_only_while_this_device_syncs() {
     let mut world = World::new(1);
     for _ in 0..45 {
-        world.sleep(DAY_MS);
+        world.doze(DAY_MS);
         world.push(0, Input::Timeout);
         world.settle();
     }
