@@ -6,7 +6,8 @@
 //!            Liar           a contact of both, with valid keys
 //! ```
 //!
-//! Issue, shown 7. Rules: F1–F4 (forks), E3 E4 (garbage), E5 (clock bombs), K1 (boxes), S5 S6 (credit, refusals).
+//! Issue, shown 7. Rules: F1–F4 (forks), E3 E4 (garbage), E5 (clock bombs, bad clocks),
+//! B5 (self-acceptance), K1 (boxes), S5 S6 (credit, refusals).
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation ends a test")]
 
@@ -24,6 +25,7 @@ use y7ke_tests::sim::liar::{Forgery, Vice, liar};
 use y7ke_tests::sim::net::{MILLI, SECOND};
 use y7ke_tests::sim::people::{Deed, Fate};
 use y7ke_tests::sim::run::{Scenario, befriend};
+use y7ke_tests::sim::smuggler::{Contraband, smuggler};
 use y7ke_tests::sim::world::{Act, MachineId, World};
 
 const FILE: &str = "sim_liars";
@@ -188,6 +190,68 @@ fn e5_a_clock_bomb_costs_nothing() {
 #[test]
 fn k1_wrong_boxes_cost_nothing() {
     forges(Forgery::BadBoxes, "k1_wrong_boxes_cost_nothing");
+}
+
+/// Events with clocks that the rules forbid, validly signed, between the frames of real sessions.
+fn smuggles(wares: &[Contraband], name: &'static str) {
+    Scenario { file: FILE, name, seeds: 4 }.play(|world| {
+        let (maker, ring) = smuggler(wares);
+        trio(world, maker);
+        ring.on.set(true);
+        for _ in 0..3 {
+            everybody_talks(world, 2);
+            world.act(Act::Cut(LIAR, ANN));
+            world.act(Act::Cut(LIAR, BEN));
+        }
+        nothing_was_lost(world);
+        world.nothing_was_smuggled(&ring.slipped);
+    });
+}
+
+#[test]
+fn e5_a_clock_that_is_not_later_is_taken_by_nobody() {
+    smuggles(&[Contraband::LateClock], "e5_a_clock_that_is_not_later_is_taken_by_nobody");
+}
+
+#[test]
+fn e5_a_clock_that_leaps_too_far_is_taken_by_nobody() {
+    smuggles(&[Contraband::FarClock], "e5_a_clock_that_leaps_too_far_is_taken_by_nobody");
+}
+
+/// What stands on a refused event waits for ever; it is never taken (E3, S5).
+#[test]
+fn e5_what_stands_on_a_bad_clock_is_taken_by_nobody() {
+    let wares = [Contraband::OnBadClock, Contraband::LateClock, Contraband::FarClock];
+    smuggles(&wares, "e5_what_stands_on_a_bad_clock_is_taken_by_nobody");
+}
+
+/// B5, C2: whoever asks cannot answer in the other's place: no contact, no log, at no door.
+#[test]
+fn b5_a_self_acceptor_becomes_nobodys_contact() {
+    Scenario { file: FILE, name: "b5_a_self_acceptor_becomes_nobodys_contact", seeds: 6 }.play(|world| {
+        let (maker, ring) = smuggler(&[Contraband::OwnOpening, Contraband::StolenChain, Contraband::StolenName]);
+        world.machine(honest());
+        world.machine(honest());
+        world.machine(maker);
+        befriend(world, ANN, BEN);
+        world.suspect(LIAR);
+        ring.on.set(true);
+        for victim in [ANN, BEN] {
+            world.act(Act::Person(LIAR, Deed::Request(victim)));
+        }
+        for nth in 0..6 {
+            world.plan(nth * SECOND, Act::Person(ANN, Deed::Say(BEN)));
+            world.plan(nth * SECOND + 40 * MILLI, Act::Person(BEN, Deed::Say(ANN)));
+            world.plan(nth * SECOND + 500 * MILLI, Act::Cut(LIAR, (nth % 2) as MachineId));
+        }
+        world.run_for(120 * SECOND);
+        nothing_was_lost(world);
+        world.nothing_was_smuggled(&ring.slipped);
+        for victim in [ANN, BEN] {
+            world.is_no_contact(victim, LIAR);
+            world.no_door_takes(victim, LIAR, &ring.slipped);
+        }
+    });
 }
 
 /// F1: a restored copy writes other events under numbers that were used before: Ann saw the first ones.

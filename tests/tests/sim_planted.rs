@@ -13,6 +13,7 @@ use y7ke_tests::sim::brain::{Brain, Maker, Shut, engine, honest};
 use y7ke_tests::sim::net::{MILLI, SECOND};
 use y7ke_tests::sim::people::{Deed, Said};
 use y7ke_tests::sim::run::{befriend, people};
+use y7ke_tests::sim::smuggler::{Contraband, smuggler};
 use y7ke_tests::sim::world::{Act, World};
 
 /// What a bent core does to the outputs of a round.
@@ -211,6 +212,40 @@ fn a_log_that_differs_from_what_was_said_is_found() {
         }),
         "E7",
     );
+}
+
+/// An event within the rules goes the way of the smuggled ones, and is taken: that way leads in.
+#[test]
+fn a_smuggled_event_that_is_taken_is_found() {
+    let (maker, ring) = smuggler(&[Contraband::GoodClock]);
+    let mut world = World::new(9);
+    world.machine(honest());
+    world.machine(maker);
+    befriend(&mut world, 0, 1);
+    world.suspect(1);
+    for nth in 0..3 {
+        world.plan(nth * SECOND, Act::Person(1, Deed::Say(0)));
+    }
+    world.run_for(4 * SECOND);
+    ring.on.set(true);
+    world.plan(0, Act::Person(1, Deed::Say(0)));
+    world.run_for(4 * SECOND);
+    world.nothing_was_smuggled(&ring.slipped);
+    caught(world.checks.violations(), "machine 0 took smuggled event");
+}
+
+/// One who was asked accepts after all: then the self-acceptor is a contact, and its opening comes second.
+#[test]
+fn a_self_acceptor_who_becomes_a_contact_is_found() {
+    let (maker, ring) = smuggler(&[Contraband::OwnOpening]);
+    let mut world = World::new(10);
+    world.machine(honest());
+    world.machine(maker);
+    world.suspect(1);
+    ring.on.set(true);
+    befriend(&mut world, 1, 0);
+    world.is_no_contact(0, 1);
+    caught(world.checks.violations(), "B5");
 }
 
 /// A text on the wire or on a disk in the clear.

@@ -170,9 +170,12 @@ impl World {
 
     /// Whether both have accepted, and know it.
     pub fn are_friends(&mut self, a: MachineId, b: MachineId) -> bool {
-        [(a, b), (b, a)].into_iter().all(|(one, other)| {
-            self.acquaintance(one, other).is_some_and(|contact| contact.state == ContactState::Accepted)
-        })
+        [(a, b), (b, a)].into_iter().all(|(one, other)| self.is_accepted(one, other))
+    }
+
+    /// Whether one shows the other as an accepted contact.
+    pub fn is_accepted(&mut self, one: MachineId, other: MachineId) -> bool {
+        self.acquaintance(one, other).is_some_and(|contact| contact.state == ContactState::Accepted)
     }
 
     /// A snapshot of a machine's log.

@@ -10,6 +10,7 @@
 //!                  that it used before (F1)
 //! bent in flight   an honest node behind a wrapper that touches every frame it sends
 //!                    Mutates · Withholds · Replays · Floods · Overruns · Oversizes
+//! smuggled         events that its own store would refuse, put between its frames (`smuggler.rs`)
 //! ```
 
 use std::cell::Cell;
@@ -100,23 +101,29 @@ impl World {
 }
 
 /// What is needed to write the next event of a device by hand.
-struct Pen {
-    key: DeviceKey,
-    log: LogId,
-    deps: Vec<Dep>,
-    newest: u64,
+pub(super) struct Pen {
+    pub(super) key: DeviceKey,
+    pub(super) log: LogId,
+    pub(super) deps: Vec<Dep>,
+    /// The greatest clock among the dependencies.
+    pub(super) newest: u64,
     generation: u64,
-    tip: EventInfo,
+    pub(super) tip: EventInfo,
     members: Vec<DeviceId>,
 }
 
 type Made = (y7ke_crypto::sign::Signed<Event>, Vec<KeyBox>);
 
 impl Pen {
-    fn of(view: &View, with: &RootId) -> Result<Self, String> {
+    /// The key of the device whose store this is.
+    pub(super) fn key(view: &View) -> Result<DeviceKey, String> {
+        let seed = view.secret("device seed").map_err(|fault| fault.to_string())?.ok_or("no device")?;
+        Ok(DeviceKey::from_seed(seed.as_slice().try_into().map_err(|_length| "a short seed")?))
+    }
+
+    pub(super) fn of(view: &View, with: &RootId) -> Result<Self, String> {
         let text = |fault: StorageError| fault.to_string();
-        let seed = view.secret("device seed").map_err(text)?.ok_or("no device")?;
-        let key = DeviceKey::from_seed(seed.as_slice().try_into().map_err(|_length| "a short seed")?);
+        let key = Self::key(view)?;
         let log = conversation(view, with)?;
         let heads = view.heads(&log).map_err(text)?;
         let mut ends: BTreeMap<DeviceId, EventInfo> = BTreeMap::new();
