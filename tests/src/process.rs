@@ -50,6 +50,12 @@ impl Launch {
         self
     }
 
+    /// Listens at exactly this address.
+    pub fn listen(mut self, address: String) -> Self {
+        self.listen = vec![address];
+        self
+    }
+
     /// One more option.
     pub fn with(mut self, option: &str) -> Self {
         self.more.push(option.into());
