@@ -124,6 +124,16 @@ pub enum Body {
         /// The request that it came from.
         req_id: RequestId,
     },
+    /// I compared safety numbers with this person (B8).
+    Verify {
+        /// The person.
+        root: RootId,
+    },
+    /// I am not sure of this person any more.
+    Unverify {
+        /// The person.
+        root: RootId,
+    },
     /// A setting that my devices share.
     Setting {
         /// At most 64 bytes.
@@ -158,11 +168,13 @@ pub enum Kind {
     Unblock = 69,
     ContactLog = 70,
     Setting = 71,
+    Verify = 72,
+    Unverify = 73,
 }
 
 impl Kind {
     /// All kinds, ascending.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Opening,
         Self::Join,
         Self::Rekey,
@@ -181,6 +193,8 @@ impl Kind {
         Self::Unblock,
         Self::ContactLog,
         Self::Setting,
+        Self::Verify,
+        Self::Unverify,
     ];
 
     /// The kind with this number.
@@ -219,6 +233,8 @@ impl Kind {
             Self::Unblock => "unblock",
             Self::ContactLog => "contact_log",
             Self::Setting => "setting",
+            Self::Verify => "verify",
+            Self::Unverify => "unverify",
         }
     }
 }
@@ -285,6 +301,8 @@ impl Body {
             Self::Unblock { .. } => Kind::Unblock,
             Self::ContactLog { .. } => Kind::ContactLog,
             Self::Setting { .. } => Kind::Setting,
+            Self::Verify { .. } => Kind::Verify,
+            Self::Unverify { .. } => Kind::Unverify,
             Self::Unknown(_) => return None,
         })
     }
@@ -316,7 +334,9 @@ impl Body {
             Self::RequestIn(request) => to.put(request),
             Self::RequestState { req_id, state } => to.put(req_id).put(state),
             Self::ContactName { root, name } => to.put(root).put(name),
-            Self::Block { root } | Self::Unblock { root } => to.put(root),
+            Self::Block { root } | Self::Unblock { root } | Self::Verify { root } | Self::Unverify { root } => {
+                to.put(root)
+            }
             Self::ContactLog { root, log, req_id } => to.put(root).put(log).put(req_id),
             Self::Setting { key, value } => to.var(key.as_bytes()).var(value.as_bytes()),
             Self::Unknown(_) => to,
@@ -343,6 +363,8 @@ impl Body {
             Kind::Unblock => Self::Unblock { root: from.get()? },
             Kind::ContactLog => Self::ContactLog { root: from.get()?, log: from.get()?, req_id: from.get()? },
             Kind::Setting => Self::Setting { key: text::key(from)?, value: text::value(from)? },
+            Kind::Verify => Self::Verify { root: from.get()? },
+            Kind::Unverify => Self::Unverify { root: from.get()? },
         })
     }
 }

@@ -35,6 +35,8 @@ pub enum Table {
     Settings = 6,
     /// account: `root` → nickname register. Outside the digest.
     ContactNames = 7,
+    /// account: `root` → register: safety numbers were compared.
+    Verified = 8,
     /// conversation: `hlc · device · id` → who asked and who opened.
     Openings = 16,
     /// conversation: `device` → its root (register).
@@ -74,7 +76,7 @@ pub enum Place {
 
 impl Table {
     /// All tables, in the order of the digest.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Requests,
         Self::RequestBytes,
         Self::RequestStates,
@@ -82,6 +84,7 @@ impl Table {
         Self::Blocks,
         Self::Settings,
         Self::ContactNames,
+        Self::Verified,
         Self::Openings,
         Self::Members,
         Self::Messages,

@@ -29,6 +29,8 @@ pub enum Command {
     ContactBlock { y7_id: String },
     /// `contact.unblock`
     ContactUnblock { y7_id: String },
+    /// `contact.verify`: safety numbers were compared; `digits`, if given, must be ours.
+    ContactVerify { y7_id: String, digits: Option<String>, verified: bool },
     /// `contact.safety_number`
     ContactSafetyNumber { y7_id: String },
     /// `request.list`
@@ -43,6 +45,8 @@ pub enum Command {
     MessageSend { to: Conversation, text: String, reply_to: Option<String> },
     /// `message.list`: oldest first; without `before` the newest page.
     MessageList { of: Conversation, before: Option<String>, limit: usize },
+    /// `message.search`: messages that contain every word of `query`, newest first.
+    MessageSearch { query: String, y7_id: Option<String>, limit: usize },
     /// `message.read`
     MessageRead { of: Conversation, up_to: String },
     /// `log.list`

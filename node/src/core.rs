@@ -31,6 +31,7 @@ mod news;
 mod people;
 mod reaching;
 mod requests;
+pub(crate) mod search;
 mod serving;
 pub(crate) mod show;
 mod taking_back;

@@ -32,10 +32,11 @@ use self::actor::{Actor, Calls, FIRST_PAUSE, Network, NodeEngine};
 use self::clock::Clock;
 pub(crate) use self::clock::randomness;
 pub use self::handle::Handle;
-use self::handle::{Ended, INBOX, Inner};
+use self::handle::{Ended, INBOX, Inbound, Inner, SEARCHES};
 use self::notices::Hub;
 pub use self::notices::NoticeReader;
 pub use self::views::{MessageKey, Views};
+use crate::api::Command;
 use crate::core::{CoreConfig, Engine};
 use crate::home::Home;
 pub use crate::home::{PassphraseFault, StartError};
@@ -102,7 +103,9 @@ fn spawn(parts: Parts) -> Result<(Handle, NoticeReader), StartError> {
     let ended = Arc::new(Ended::default());
     let views = Views::new(parts.engine.ledger().clone(), parts.engine.root(), parts.clock);
     let notices = hub.subscribe();
-    let inner = Inner { inbox: commands, hub: Arc::clone(&hub), views: views.clone(), ended: Arc::clone(&ended) };
+    let searches = searcher(views.clone())?;
+    let (hub_of, views_of) = (Arc::clone(&hub), views.clone());
+    let inner = Inner { inbox: commands, searches, hub: hub_of, views: views_of, ended: Arc::clone(&ended) };
     let thread = thread::Builder::new().name("y7ke-core".into());
     // The thread tells its end through `ended`; nobody joins it.
     let _detached = thread.spawn(move || {
@@ -116,6 +119,18 @@ fn spawn(parts: Parts) -> Result<(Handle, NoticeReader), StartError> {
         ended.set();
     })?;
     Ok((Handle { inner: Arc::new(inner) }, notices))
+}
+
+/// Answers searches one after the other, from snapshots. Ends with the last handle.
+fn searcher(views: Views) -> Result<mpsc::Sender<Inbound>, StartError> {
+    let (searches, mut inbox) = mpsc::channel(SEARCHES);
+    let thread = thread::Builder::new().name("y7ke-search".into());
+    let _detached = thread.spawn(move || {
+        while let Some(Inbound::Call(Command::MessageSearch { query, y7_id, limit }, reply)) = inbox.blocking_recv() {
+            reply(views.search(&query, y7_id, limit));
+        }
+    })?;
+    Ok(searches)
 }
 
 /// The thread's edge: a panic in there is our bug, and a node without its core would hang every caller.

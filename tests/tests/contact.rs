@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{Person, accepted, befriend, contact, info, list, text, uri, y7_id};
 use serde_json::json;
-use y7ke_tests::process::stopwatch;
+use y7ke_tests::process::{Node, stopwatch};
 
 /// C1, B2: the request is kept while nobody is there, and is there within 5 s of the other's start.
 #[test]
@@ -154,6 +154,28 @@ fn names_and_safety_numbers() {
     assert_eq!(of_a, of_b);
     assert!(of_a.len() == 60 && of_a.bytes().all(|digit| digit.is_ascii_digit()), "{of_a}");
     assert_eq!(info(&mut a)["vault"], "file");
+}
+
+/// B8: the mark is mine alone, survives a restart, and is not given for digits that differ.
+#[test]
+fn comparing_safety_numbers_marks_a_contact_as_verified() {
+    let (ada, bob) = (Person::new(), Person::new());
+    let (mut a, mut b) = (ada.start(), bob.start());
+    let (a_id, b_id) = befriend(&mut a, &mut b);
+    let verified = |node: &mut Node| node.get("contact.list", json!({}))[0]["verified"] == true;
+    let digits = text(&b.get("contact.safety_number", json!({"y7_id": a_id}))["digits"]);
+    let wrong = "0".repeat(60);
+    let fault = a.call("contact.verify", json!({"y7_id": b_id, "digits": wrong})).unwrap_err();
+    assert_eq!(fault.code, -32602, "{fault}");
+    assert!(!verified(&mut a));
+    let grouped = format!("{} {}", &digits[..30], &digits[30..]);
+    a.get("contact.verify", json!({"y7_id": b_id, "digits": grouped}));
+    assert!(verified(&mut a) && !verified(&mut b));
+    assert!(a.end().success());
+    let mut a = ada.start();
+    assert!(verified(&mut a));
+    a.get("contact.verify", json!({"y7_id": b_id, "verified": false}));
+    assert!(!verified(&mut a));
 }
 
 fn y7_id_of(link: &str) -> &str {

@@ -162,3 +162,33 @@ fn both(a: &mut Node, a_id: &str, b: &mut Node, b_id: &str, count: usize) -> (Ve
     assert!(!list(&state_a.0).is_empty());
     (ids(&of_a), format!("{state_a:?}"))
 }
+
+/// C6: own and foreign words, in any case and order, newest first; a page says whether there is more.
+#[test]
+fn messages_are_found_by_their_words() {
+    let (ada, bob) = (Person::new(), Person::new());
+    let (mut a, mut b) = (ada.start(), bob.start());
+    let (a_id, b_id) = befriend(&mut a, &mut b);
+    for n in 0..120 {
+        a.get("message.send", json!({"y7_id": b_id, "text": format!("line {n}")}));
+    }
+    a.get("message.send", json!({"y7_id": b_id, "text": "Die ÄPFEL sind reif"}));
+    b.get("message.send", json!({"y7_id": a_id, "text": "reife Äpfel?"}));
+    in_step(&mut a, &a_id, &mut b, &b_id);
+    let found = |node: &mut Node, params| {
+        let page = node.get("message.search", params);
+        (list(&page["messages"]).iter().map(|m| text(&m["text"])).collect::<Vec<_>>(), page["more"] == true)
+    };
+    let (mut texts, more) = found(&mut b, json!({"query": "reif äpfel"}));
+    texts.sort();
+    assert_eq!((texts, more), (vec!["Die ÄPFEL sind reif".to_owned(), "reife Äpfel?".to_owned()], false));
+    let (texts, more) = found(&mut a, json!({"query": "LINE", "y7_id": b_id, "limit": 3}));
+    assert_eq!((texts, more), (vec!["line 119".to_owned(), "line 118".to_owned(), "line 117".to_owned()], true));
+    assert_eq!(found(&mut a, json!({"query": "line 7 nowhere"})).0, Vec::<String>::new());
+    assert_eq!(a.call("message.search", json!({"query": " "})).unwrap_err().code, -32602);
+    let stranger = a.call("message.search", json!({"query": "line", "y7_id": a_id})).unwrap_err();
+    assert_eq!(stranger.code, 1, "{stranger}");
+    b.get("contact.block", json!({"y7_id": a_id}));
+    assert!(found(&mut b, json!({"query": "line"})).0.is_empty(), "the blocked are left out");
+    assert_eq!(found(&mut b, json!({"query": "line", "y7_id": a_id, "limit": 500})).0.len(), 120);
+}

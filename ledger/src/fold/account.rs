@@ -4,7 +4,8 @@
 //! Requests       direction u8 · req_id → root 32 · created u64 · expires u64 · name · greeting · hints
 //! RequestBytes   req_id → bundle · core          RequestStates  req_id → answer u8
 //! ContactLogs    root · req_id → log 32          Blocks         root → 0 | 1
-//! ContactNames   root → UTF-8                    Settings       key → UTF-8          (all are registers)
+//! ContactNames   root → UTF-8                    Settings       key → UTF-8
+//! Verified       root → 0 | 1                                                        (all are registers)
 //! ```
 
 use y7ke_crypto::codec::{DecodeError, Reader, Wire, Writer};
@@ -53,6 +54,8 @@ pub(super) fn apply<R: RowsMut>(rows: &mut R, meta: &EventMeta, body: &Body) -> 
         }
         Body::Block { root } => set(Table::Blocks, root.as_bytes(), &[1])?.then_some(Change::Contact(*root)),
         Body::Unblock { root } => set(Table::Blocks, root.as_bytes(), &[0])?.then_some(Change::Contact(*root)),
+        Body::Verify { root } => set(Table::Verified, root.as_bytes(), &[1])?.then_some(Change::Contact(*root)),
+        Body::Unverify { root } => set(Table::Verified, root.as_bytes(), &[0])?.then_some(Change::Contact(*root)),
         Body::Setting { key, value } => {
             set(Table::Settings, key.as_bytes(), value.as_bytes())?.then(|| Change::Setting(key.clone()))
         }

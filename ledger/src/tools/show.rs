@@ -123,7 +123,9 @@ fn says(body: &Body, words: Words) -> String {
         }
         Body::RequestState { req_id, state } => format!("{req_id} {state:?}").to_lowercase(),
         Body::ContactName { root, name } => format!("{root} is {}", quoted(name.as_str())),
-        Body::Block { root } | Body::Unblock { root } => root.to_string(),
+        Body::Block { root } | Body::Unblock { root } | Body::Verify { root } | Body::Unverify { root } => {
+            root.to_string()
+        }
         Body::ContactLog { root, log, req_id } => format!("{log} with {root} by request {req_id}"),
         Body::Setting { key, value } => format!("{key} = {}", quoted(value)),
         Body::Unknown(number) => format!("kind {number}"),

@@ -56,6 +56,8 @@ pub struct ContactRow {
     pub state: ContactState,
     /// My own name for them, empty if none.
     pub nickname: String,
+    /// Whether I compared safety numbers with them.
+    pub verified: bool,
     /// Their public name, else the one in their request, else empty.
     pub profile_name: String,
     /// Conversations with them, ascending by request id: the first is written to (C3).
@@ -237,6 +239,7 @@ impl Book {
         state: ContactState,
     ) -> Result<ContactRow, R::Error> {
         let nickname = register::get(rows, Table::ContactNames, &key::named(account, root.as_bytes()))?;
+        let verified = register::get(rows, Table::Verified, &key::named(account, root.as_bytes()))?;
         let mut profile_name = people::profile_name(rows, &root)?;
         if profile_name.is_empty() {
             profile_name = self.name_in_request(&root);
@@ -245,6 +248,7 @@ impl Book {
             root,
             state,
             nickname: words(Table::ContactNames, nickname.unwrap_or_default())?,
+            verified: verified.as_deref() == Some(&[1]),
             profile_name,
             logs: self.logs.get(&root).cloned().unwrap_or_default(),
         })

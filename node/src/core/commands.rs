@@ -34,6 +34,7 @@ impl<R: CryptoRng> Round<'_, R> {
             Command::ContactRename { y7_id, name } => self.rename(&y7_id, &name),
             Command::ContactBlock { y7_id } => self.block(&y7_id, true),
             Command::ContactUnblock { y7_id } => self.block(&y7_id, false),
+            Command::ContactVerify { y7_id, digits, verified } => self.verify(&y7_id, digits.as_deref(), verified),
             Command::ContactSafetyNumber { y7_id } => self.safety_number(&y7_id),
             Command::RequestList => self.request_list(),
             Command::RequestAccept { request_id } => self.accept_by_hand(&request_id),
@@ -41,6 +42,7 @@ impl<R: CryptoRng> Round<'_, R> {
             Command::RequestCancel { request_id } => self.cancel(&request_id),
             Command::MessageSend { to, text, reply_to } => self.send_message(&to, text, reply_to.as_deref()),
             Command::MessageList { of, before, limit } => self.list_messages(&of, before.as_deref(), limit),
+            Command::MessageSearch { query, y7_id, limit } => self.search(&query, y7_id, limit),
             Command::MessageRead { of, up_to } => self.read_messages(&of, &up_to),
             Command::LogList => self.log_list(),
             Command::LogVerify { log } => self.log_verify(log.as_deref()),
@@ -86,6 +88,21 @@ impl<R: CryptoRng> Round<'_, R> {
         }
         self.append_account(if on { Body::Block { root } } else { Body::Unblock { root } })?;
         self.regrant_person(&root)?;
+        Ok(Answer::Done {})
+    }
+
+    /// Marks a person as the one whose safety number I compared (B8), or takes the mark away.
+    fn verify(&mut self, y7_id: &str, digits: Option<&str>, verified: bool) -> Result<Answer, Refused> {
+        let root = self.known_person(y7_id)?;
+        let ours = safety::number(&self.core.me.root, &root);
+        let same = |given: &str| given.chars().filter(|sign| !sign.is_whitespace()).eq(ours.chars());
+        if digits.is_some_and(|given| !same(given)) {
+            let message = "These digits are not the ones of you two. Read them to each other again; if they still differ, this is somebody else.";
+            Err(ApiError::param("digits", message))?;
+        }
+        if self.contact(&root)?.is_some_and(|contact| contact.verified != verified) {
+            self.append_account(if verified { Body::Verify { root } } else { Body::Unverify { root } })?;
+        }
         Ok(Answer::Done {})
     }
 

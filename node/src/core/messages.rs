@@ -130,7 +130,7 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(self.show_messages(vec![row])?.pop())
     }
 
-    fn show_messages(&self, rows: Vec<MessageRow>) -> Step<Vec<MessageView>> {
+    pub(super) fn show_messages(&self, rows: Vec<MessageRow>) -> Step<Vec<MessageView>> {
         let logs: BTreeSet<LogId> = rows.iter().map(|row| row.log).collect();
         let reaches = logs.into_iter().map(|log| Ok((log, self.reach(&log)?))).collect::<Step<BTreeMap<_, _>>>()?;
         Ok(rows.into_iter().map(|row| self.show_message(row, &reaches)).collect())
@@ -184,7 +184,7 @@ impl<R: CryptoRng> Round<'_, R> {
             y7_id: row.root.to_string(),
             name: row.name().to_owned(),
             state: super::show::contact_state(row.state),
-            verified: false,
+            verified: row.verified,
             log: self.writing_log(row)?.map(|log| log.to_string()),
             presence,
             path,

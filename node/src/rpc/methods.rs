@@ -24,6 +24,11 @@ const METHODS: &[(&str, Parser)] = &[
     }),
     ("contact.safety_number", |p| Ok(Command::ContactSafetyNumber { y7_id: p.text("y7_id")? })),
     ("contact.unblock", |p| Ok(Command::ContactUnblock { y7_id: p.text("y7_id")? })),
+    ("contact.verify", |p| {
+        let digits = p.maybe_text("digits")?;
+        let verified = p.typed("verified", "true or false")?.unwrap_or(true);
+        Ok(Command::ContactVerify { y7_id: p.text("y7_id")?, digits, verified })
+    }),
     ("draft.get", |p| Ok(Command::DraftGet { of: p.conversation()? })),
     ("draft.set", |p| Ok(Command::DraftSet { of: p.conversation()?, text: p.text("text")? })),
     ("log.digest", |p| Ok(Command::LogDigest { log: p.maybe_text("log")? })),
@@ -31,6 +36,10 @@ const METHODS: &[(&str, Parser)] = &[
     ("log.verify", |p| Ok(Command::LogVerify { log: p.maybe_text("log")? })),
     ("message.list", message_list),
     ("message.read", |p| Ok(Command::MessageRead { of: p.conversation()?, up_to: p.text("up_to")? })),
+    ("message.search", |p| {
+        let limit = p.page("limit")?;
+        Ok(Command::MessageSearch { query: p.text("query")?, y7_id: p.maybe_text("y7_id")?, limit })
+    }),
     ("message.send", message_send),
     ("node.dial", |p| Ok(Command::NodeDial { multiaddr: p.text("multiaddr")? })),
     ("node.info", |_| Ok(Command::NodeInfo)),

@@ -11,6 +11,9 @@ use crate::api::{Answer, ApiError, Command, ErrorKind};
 /// Commands that wait for the core at most; a caller beyond them waits its turn.
 pub(super) const INBOX: usize = 1024;
 
+/// Searches that wait for one another at most.
+pub(super) const SEARCHES: usize = 16;
+
 /// Where an answer goes. Called on the core's thread: it hands over and returns.
 pub(super) type Reply = Box<dyn FnOnce(Result<Answer, ApiError>) + Send>;
 
@@ -30,6 +33,7 @@ pub struct Handle {
 
 pub(super) struct Inner {
     pub(super) inbox: mpsc::Sender<Inbound>,
+    pub(super) searches: mpsc::Sender<Inbound>,
     pub(super) hub: Arc<Hub>,
     pub(super) views: Views,
     pub(super) ended: Arc<Ended>,
@@ -58,7 +62,7 @@ impl Handle {
     /// Asks and awaits the answer; what writes is answered after its durable commit.
     pub async fn call(&self, command: Command) -> Result<Answer, ApiError> {
         let (sender, answer) = oneshot::channel();
-        let sent = self.inner.inbox.send(Inbound::Call(command, into_reply(sender))).await;
+        let sent = self.door(&command).send(Inbound::Call(command, into_reply(sender))).await;
         sent.map_err(|_closed| ended())?;
         answer.await.unwrap_or_else(|_dropped| Err(ended()))
     }
@@ -66,7 +70,7 @@ impl Handle {
     /// [`Handle::call`] for a plain thread; never from within tokio.
     pub fn call_blocking(&self, command: Command) -> Result<Answer, ApiError> {
         let (sender, answer) = oneshot::channel();
-        let sent = self.inner.inbox.blocking_send(Inbound::Call(command, into_reply(sender)));
+        let sent = self.door(&command).blocking_send(Inbound::Call(command, into_reply(sender)));
         sent.map_err(|_closed| ended())?;
         answer.blocking_recv().unwrap_or_else(|_dropped| Err(ended()))
     }
@@ -75,10 +79,18 @@ impl Handle {
     ///
     /// Waits only while [`INBOX`] commands are before this one; never from within tokio.
     pub fn submit(&self, command: Command, answered: impl FnOnce(Result<Answer, ApiError>) + Send + 'static) {
-        if let Err(returned) = self.inner.inbox.blocking_send(Inbound::Call(command, Box::new(answered)))
+        if let Err(returned) = self.door(&command).blocking_send(Inbound::Call(command, Box::new(answered)))
             && let Inbound::Call(_, reply) = returned.0
         {
             reply(Err(ended()));
+        }
+    }
+
+    /// A search reads for long: it has a thread of its own, and nothing waits for it.
+    fn door(&self, command: &Command) -> &mpsc::Sender<Inbound> {
+        match command {
+            Command::MessageSearch { .. } => &self.inner.searches,
+            _ => &self.inner.inbox,
         }
     }
 

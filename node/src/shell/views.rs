@@ -3,6 +3,7 @@
 //! ```text
 //! index(conversation) ─▶ [MessageKey], oldest first     cheap: no text is opened
 //! messages(keys)      ─▶ [MessageView]                  opened on demand, a screenful at a time
+//! search(query)       ─▶ newest messages with its words  opened one after the other (`core/search.rs`)
 //! ```
 //!
 //! A snapshot is what was durable when it was taken; notices say what changed since. That a message
@@ -17,7 +18,8 @@ pub use y7ke_ledger::views::MessageKey;
 use y7ke_ledger::views::{self, ContactRow, MessageRow, Reach};
 
 use super::clock::Clock;
-use crate::api::{ApiError, Conversation, ErrorKind, MessageView};
+use crate::api::{Answer, ApiError, Conversation, ErrorKind, MessageView};
+use crate::core::search::Query;
 use crate::core::show;
 
 /// Synchronous reads of the newest durable snapshot, without asking the core.
@@ -44,14 +46,9 @@ impl Views {
     /// The messages at these places, in the same order; one that is gone is left out.
     pub fn messages(&self, keys: &[MessageKey]) -> Result<Vec<MessageView>, ApiError> {
         let view = self.view()?;
-        let mut shower = Shower { view: &view, me: self.me, now_ms: self.clock.now().wall_ms, reach: None };
-        let mut shown = Vec::with_capacity(keys.len());
-        for key in keys {
-            if let Some(row) = views::message(&view, &key.id).map_err(disk)? {
-                shown.push(shower.show(row).map_err(disk)?);
-            }
-        }
-        Ok(shown)
+        let found = keys.iter().filter_map(|key| views::message(&view, &key.id).map_err(disk).transpose());
+        let rows = found.collect::<Result<Vec<_>, _>>()?;
+        self.show(&view, rows)
     }
 
     /// The oldest message that was not read here: where a chat opens, if there is one.
@@ -59,6 +56,20 @@ impl Views {
         let view = self.view()?;
         let logs = self.logs(&view, of)?;
         Ok(views::conversation(&view, &logs, &self.me).map_err(disk)?.unread.first)
+    }
+
+    /// The newest messages that contain every word of `query`, newest first; of one person, or of all.
+    pub fn search(&self, query: &str, y7_id: Option<String>, limit: usize) -> Result<Answer, ApiError> {
+        let query = Query::new(query, y7_id, limit)?;
+        let view = self.view()?;
+        let logs = query.logs(&self.contacts(&view)?)?;
+        // Whoever waits for the file to be given back is not to wait for this.
+        let found = query.find(&view, logs, || self.is_open()).map_err(disk)?;
+        Ok(Answer::Messages { messages: self.show(&view, found.rows)?, more: found.more || !self.is_open() })
+    }
+
+    fn is_open(&self) -> bool {
+        self.ledger.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Gives the file back so that it can be opened again, or takes the opened one.
@@ -74,8 +85,17 @@ impl Views {
         }
     }
 
+    fn contacts(&self, view: &View) -> Result<Vec<ContactRow>, ApiError> {
+        views::contacts(view, &LogId::account(&self.me), self.clock.now().wall_ms).map_err(disk)
+    }
+
+    fn show(&self, view: &View, rows: Vec<MessageRow>) -> Result<Vec<MessageView>, ApiError> {
+        let mut shower = Shower { view, me: self.me, now_ms: self.clock.now().wall_ms, reach: None };
+        rows.into_iter().map(|row| shower.show(row).map_err(disk)).collect()
+    }
+
     fn logs(&self, view: &View, of: &Conversation) -> Result<Vec<LogId>, ApiError> {
-        let contacts = views::contacts(view, &LogId::account(&self.me), self.clock.now().wall_ms).map_err(disk)?;
+        let contacts = self.contacts(view)?;
         let named = |row: &&ContactRow| match of {
             Conversation::Person(y7_id) => row.root.to_string() == *y7_id,
             Conversation::Log(log) => row.all_logs().iter().any(|id| id.to_string() == *log),

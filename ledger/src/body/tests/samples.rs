@@ -144,6 +144,8 @@ fn account() -> Vec<(&'static str, Body)> {
         ("contact name", Body::ContactName { root: root(2), name: name("Mum") }),
         ("block", Body::Block { root: root(3) }),
         ("unblock", Body::Unblock { root: root(3) }),
+        ("verify", Body::Verify { root: root(3) }),
+        ("unverify", Body::Unverify { root: root(3) }),
         ("contact log", Body::ContactLog { root: root(2), log, req_id: req_id(5) }),
         ("setting", Body::Setting { key: "mode".to_owned(), value: "y7net".to_owned() }),
     ];

@@ -66,7 +66,7 @@ fn identity_body(rng: &mut ChaCha20Rng, device: u8) -> Body {
 
 fn account_body(rng: &mut ChaCha20Rng) -> Body {
     let (root, req_id) = (samples::root(any(rng, 3)), samples::req_id(any(rng, 4)));
-    match any(rng, 9) {
+    match any(rng, 11) {
         1 => Body::RequestOut(RequestOut {
             greeting: samples::greeting(&words(rng)),
             ..samples::request_out(any(rng, 4), 2)
@@ -78,6 +78,8 @@ fn account_body(rng: &mut ChaCha20Rng) -> Body {
         6 => Body::Unblock { root },
         7 => Body::ContactLog { root, log: LogId::from([any(rng, 9); 32]), req_id },
         8 => Body::Setting { key: format!("key {}", any(rng, 3)), value: words(rng) },
+        9 => Body::Verify { root },
+        10 => Body::Unverify { root },
         _ => Body::Text { text: words(rng), reply_to: None },
     }
 }
@@ -253,6 +255,7 @@ fn k4_a_prekey_counts_only_from_its_own_device() {
 struct Twin {
     settings: BTreeMap<String, String>,
     blocked: BTreeMap<RootId, bool>,
+    verified: BTreeMap<RootId, bool>,
     states: BTreeMap<RequestId, RequestAnswer>,
     names: BTreeMap<RootId, String>,
 }
@@ -271,6 +274,8 @@ impl Twin {
             Body::Setting { key, value } => drop(self.settings.insert(key, value)),
             Body::Block { root } => drop(self.blocked.insert(root, true)),
             Body::Unblock { root } => drop(self.blocked.insert(root, false)),
+            Body::Verify { root } => drop(self.verified.insert(root, true)),
+            Body::Unverify { root } => drop(self.verified.insert(root, false)),
             Body::RequestState { req_id, state } => drop(self.states.insert(req_id, state)),
             Body::ContactName { root, name } => drop(self.names.insert(root, name.as_str().to_owned())),
             _ => {}
@@ -288,6 +293,9 @@ fn registers_agree_with_the_naive_twin() {
         assert_eq!(crate::views::settings(&rows, &account).unwrap(), twin.settings);
         for (root, blocked) in &twin.blocked {
             assert_eq!(get(Table::Blocks, root.as_bytes()), Some(vec![u8::from(*blocked)]));
+        }
+        for (root, verified) in &twin.verified {
+            assert_eq!(get(Table::Verified, root.as_bytes()), Some(vec![u8::from(*verified)]));
         }
         for (req_id, state) in &twin.states {
             assert_eq!(get(Table::RequestStates, req_id.as_bytes()), Some(state.to_bytes()));
