@@ -21,6 +21,7 @@
 //! | [`people`] | who uses them, and what they were answered |
 //! | [`liar`] | devices with valid keys and no manners |
 //! | [`smuggler`] | events that no honest store holds, slipped into real sessions |
+//! | [`replica`] | ledgers that talk through real sessions, without a node |
 //! | [`check`] | what may never be, and what must be in the end |
 //! | [`storm`] | what befalls a world, planned by its seed |
 //! | [`run`] | a scenario over many seeds |
@@ -35,6 +36,7 @@ pub mod disk;
 pub mod liar;
 pub mod net;
 pub mod people;
+pub mod replica;
 pub mod run;
 pub mod smuggler;
 pub mod storm;

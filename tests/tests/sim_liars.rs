@@ -24,6 +24,7 @@ use y7ke_tests::sim::disk::SimDisk;
 use y7ke_tests::sim::liar::{Forgery, Vice, liar};
 use y7ke_tests::sim::net::{MILLI, SECOND};
 use y7ke_tests::sim::people::{Deed, Fate};
+use y7ke_tests::sim::replica::Replica;
 use y7ke_tests::sim::run::{Scenario, befriend};
 use y7ke_tests::sim::smuggler::{Contraband, smuggler};
 use y7ke_tests::sim::world::{Act, MachineId, World};
@@ -300,23 +301,79 @@ fn f3_three_replicas_of_a_forked_log_end_the_same() {
         let third = empty(world, &honest.view, &honest.log, &mut dice);
         let replicas = [replicas, vec![third]].concat();
         (0..60).for_each(|_| gossip(&replicas, &honest.log, &mut dice));
-        let ends: Vec<(Vec<EventId>, Vec<EventId>)> = replicas
-            .iter()
-            .map(|replica| {
-                (replica.view().unwrap().heads(&honest.log).unwrap(), live(&replica.view().unwrap(), &honest.log))
-            })
-            .collect();
-        if ends.iter().any(|end| *end != ends[0]) {
-            world.checks.violated(format!("three replicas of a forked log differ: {ends:?} (F3)"));
-        }
-        let lost: Vec<EventId> = honest.own.iter().filter(|id| !ends[0].1.contains(id)).copied().collect();
-        if !lost.is_empty() || honest.own.len() < 4 {
-            world.checks.violated(format!("honest events are not live: {lost:?} of {} (F3)", honest.own.len()));
-        }
-        if replicas.iter().any(|replica| replica.view().unwrap().fork_proofs(&honest.log).unwrap().is_empty()) {
-            world.checks.violated("a replica does not know of the fork (F1)".into());
-        }
+        all_hold_the_same(world, &replicas, &honest);
     });
+}
+
+/// F1, F3: the forker shows one branch to one replica and another to the next; then these meet, and a third
+/// comes, all through real sessions of which some are cut: each learns of the fork, and all end the same.
+#[test]
+fn f3_a_fork_shown_in_halves_is_known_to_all_who_meet() {
+    Scenario { file: FILE, name: "f3_a_fork_shown_in_halves_is_known_to_all_who_meet", seeds: 20 }.play(|world| {
+        let (honest, forked) = two_branches(world);
+        let mut dice = Dice::new(world.seed, "sessions");
+        let shown: Vec<Replica> = [&honest.view, &forked.view]
+            .iter()
+            .map(|view| Replica::new(replica(world, view, &honest.log, &mut dice), &mut dice))
+            .collect();
+        let replicas: Vec<Replica> =
+            (0..3).map(|_| Replica::new(empty(world, &honest.view, &honest.log, &mut dice), &mut dice)).collect();
+        let mut meet = |world: &mut World, a: &Replica, b: &Replica, cut| {
+            if let Err(fault) = a.meet(b, &honest.log, &mut dice, cut) {
+                world.checks.violated(format!("sessions about a forked log: {fault} (F1, S2)"));
+            }
+        };
+        (0..2).for_each(|nth| meet(world, &shown[nth], &replicas[nth], None));
+        if replicas.iter().any(|it| knows_of_a_fork(&it.ledger, &honest.log))
+            || holds_the_same(&replicas[0], &replicas[1], &honest.log)
+        {
+            world.checks.violated("the branches met too early: a test of nothing".into());
+        }
+        let mut order = Dice::new(world.seed, "who meets whom");
+        for _ in 0..6 {
+            let cut = order.within(1..40);
+            let Some((a, b)) = order.pick(&replicas).zip(order.pick(&replicas)).filter(|(a, b)| !std::ptr::eq(*a, *b))
+            else {
+                continue;
+            };
+            meet(world, a, b, Some(cut));
+        }
+        // Without a cut, once round and back: then everybody has heard of everything.
+        for (a, b) in [(0, 1), (1, 2), (2, 0), (0, 1)] {
+            meet(world, &replicas[a], &replicas[b], None);
+        }
+        let ledgers: Vec<Ledger> = replicas.iter().map(|it| it.ledger.clone()).collect();
+        all_hold_the_same(world, &ledgers, &honest);
+    });
+}
+
+fn knows_of_a_fork(ledger: &Ledger, log: &LogId) -> bool {
+    !ledger.view().unwrap().fork_proofs(log).unwrap().is_empty()
+}
+
+fn holds_the_same(a: &Replica, b: &Replica, log: &LogId) -> bool {
+    let [a, b] = [a, b].map(|it| live(&it.ledger.view().unwrap(), log));
+    a == b
+}
+
+/// Equal heads and live sets, with every event of the honest in them, and the proof.
+fn all_hold_the_same(world: &mut World, replicas: &[Ledger], honest: &Branch) {
+    let ends: Vec<(Vec<EventId>, Vec<EventId>)> = replicas
+        .iter()
+        .map(|replica| {
+            (replica.view().unwrap().heads(&honest.log).unwrap(), live(&replica.view().unwrap(), &honest.log))
+        })
+        .collect();
+    if ends.iter().any(|end| *end != ends[0]) {
+        world.checks.violated(format!("three replicas of a forked log differ: {ends:?} (F3)"));
+    }
+    let lost: Vec<EventId> = honest.own.iter().filter(|id| !ends[0].1.contains(id)).copied().collect();
+    if !lost.is_empty() || honest.own.len() < 4 {
+        world.checks.violated(format!("honest events are not live: {lost:?} of {} (F3)", honest.own.len()));
+    }
+    if !replicas.iter().all(|replica| knows_of_a_fork(replica, &honest.log)) {
+        world.checks.violated("a replica does not know of the fork (F1)".into());
+    }
 }
 
 /// One side's store of the forked log.

@@ -46,9 +46,6 @@ pub struct Checks {
     told: BTreeSet<(MachineId, String)>,
     /// Disk failures seen by the disk when the machine last reported one.
     excused: BTreeMap<MachineId, u64>,
-    /// Requests that their author took back. If the other side had accepted meanwhile, it holds a
-    /// conversation that its author does not know: nothing in the protocol tells it.
-    void: BTreeSet<String>,
     /// How many "delivered" were checked against a disk.
     pub proven_delivered: u64,
 }
@@ -65,7 +62,6 @@ impl Checks {
             durable: BTreeMap::new(),
             told: BTreeSet::new(),
             excused: BTreeMap::new(),
-            void: BTreeSet::new(),
             proven_delivered: 0,
         }
     }
@@ -210,7 +206,6 @@ impl World {
     pub fn settle(&mut self) {
         self.mend();
         self.unblock_all();
-        self.note_void_requests();
         let end = self.now + PATIENCE;
         loop {
             let agreed = self.run_until(PATIENCE, |world| world.disagreement().is_none());
@@ -224,27 +219,6 @@ impl World {
                 let what = what.unwrap_or_default();
                 return self.checks.violated(format!("honest machines do not agree though everything works: {what}"));
             }
-        }
-    }
-
-    fn note_void_requests(&mut self) {
-        for id in self.honest() {
-            let is_void = |request: &RequestView| {
-                request.direction == Direction::Out
-                    && matches!(request.state, RequestState::Cancelled | RequestState::Expired)
-            };
-            let void = self.requests(id).into_iter().filter(is_void).map(|request| request.request_id);
-            self.checks.void.extend(void.collect::<Vec<_>>());
-        }
-    }
-
-    fn is_void(&self, view: &View, log: &LogId) -> bool {
-        match view.log(log) {
-            Ok(Some(info)) => match info.spec {
-                LogSpec::Conversation { request, .. } => self.checks.void.contains(&request.to_string()),
-                _ => false,
-            },
-            _ => false,
         }
     }
 
@@ -337,10 +311,7 @@ impl World {
             _ => false,
         };
         let differs = |log: &&LogId| {
-            (is_theirs(&left, log) || is_theirs(&right, log))
-                && !self.is_void(&left, log)
-                && !self.is_void(&right, log)
-                && left.heads(log).ok() != right.heads(log).ok()
+            (is_theirs(&left, log) || is_theirs(&right, log)) && left.heads(log).ok() != right.heads(log).ok()
         };
         logs.iter().find(differs).map(|log| {
             let (l, r) = (left.clock(log).unwrap_or_default(), right.clock(log).unwrap_or_default());
@@ -462,13 +433,6 @@ impl World {
         let accepted =
             |contact: &Option<ContactView>| contact.as_ref().is_some_and(|c| c.state == ContactState::Accepted);
         if accepted(&left) != accepted(&right) {
-            let log =
-                [&left, &right].into_iter().flatten().find_map(|contact| contact.log.as_ref()?.parse::<LogId>().ok());
-            let is_void =
-                |world: &Self, id| world.view(id).zip(log).is_some_and(|(view, log)| world.is_void(&view, &log));
-            if is_void(self, a) || is_void(self, b) {
-                return;
-            }
             self.checks.violated(format!(
                 "machines {a} and {b} disagree on being contacts: {:?} and {:?} (C2)",
                 left.map(|c| c.state),
@@ -531,8 +495,7 @@ impl World {
     }
 
     fn verify_talk(&mut self, a: MachineId, b: MachineId) {
-        let (mut left, mut right) = (self.messages(a, b), self.messages(b, a));
-        let void = self.take_void(a, &mut left).into_iter().chain(self.take_void(b, &mut right)).collect();
+        let (left, right) = (self.messages(a, b), self.messages(b, a));
         let lines = [&left, &right].map(|side| side.iter().map(line).collect::<Lines>());
         if lines[0] != lines[1] {
             let at = lines[0].iter().zip(&lines[1]).position(|(l, r)| l != r);
@@ -542,17 +505,10 @@ impl World {
                 lines[1].len()
             ));
         }
-        self.verify_said(a, b, &lines[0], &void);
+        self.verify_said(a, b, &lines[0]);
         self.verify_statuses(a, &left);
         self.verify_statuses(b, &right);
         self.verify_digests(a, b);
-    }
-
-    /// Takes away what stands in conversations whose request was taken back.
-    fn take_void(&self, id: MachineId, messages: &mut Vec<MessageView>) -> Vec<String> {
-        let Some(view) = self.view(id) else { return Vec::new() };
-        let is_void = |message: &mut MessageView| message.log.parse().is_ok_and(|log| self.is_void(&view, &log));
-        messages.extract_if(.., is_void).map(|message| message.message_id).collect()
     }
 
     /// Everything that two people said to each other, oldest first, page by page.
@@ -579,7 +535,7 @@ impl World {
     }
 
     /// E7, S3: answered messages are there exactly once, lost ones at most once, refused ones never.
-    fn verify_said(&mut self, a: MachineId, b: MachineId, lines: &Lines, void: &BTreeSet<String>) {
+    fn verify_said(&mut self, a: MachineId, b: MachineId, lines: &Lines) {
         let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
         let ids: BTreeMap<&str, &str> = lines.iter().map(|(id, text)| (text.as_str(), id.as_str())).collect();
         lines.iter().for_each(|(_, text)| *seen.entry(text).or_default() += 1);
@@ -590,7 +546,6 @@ impl World {
             }
             let times = seen.remove(said.text.as_str()).unwrap_or(0);
             let is_right = match &said.fate {
-                Fate::Answered(id) if void.contains(id) => true,
                 Fate::Answered(id) => times == 1 && ids.get(said.text.as_str()) == Some(&id.as_str()),
                 Fate::Lost | Fate::Asked => times <= 1,
                 Fate::Refused(_) => times == 0,
@@ -624,7 +579,7 @@ impl World {
         for info in view.logs().unwrap_or_default() {
             let LogSpec::Conversation { lesser, greater, .. } = info.spec else { continue };
             let is_theirs = roots.contains(&Some(lesser)) && roots.contains(&Some(greater));
-            if !is_theirs || info.live == 0 || self.is_void(&view, &info.log) {
+            if !is_theirs || info.live == 0 {
                 continue;
             }
             let log = Some(info.log.to_string());
