@@ -1,6 +1,6 @@
 //! What an answer of the node changes.
 
-use y7ke_node::api::{Answer, ApiError, Command, Conversation};
+use y7ke_node::api::{Answer, ApiError, Command, Conversation, ErrorKind};
 
 use super::{Asked, Chat, Desk, Effect, Field};
 use crate::model::text;
@@ -103,7 +103,13 @@ impl Desk {
                 self.toasts.say(fault.message, true, now_ms);
                 vec![Effect::Call(Asked::Settings, Command::SettingsGet)]
             }
-            Asked::SaveDraft | Asked::Draft(_) => {
+            // Before there is a conversation there is no draft; the composer comes with the answer to the request.
+            Asked::Draft(_) if fault.kind == ErrorKind::NotFound => Vec::new(),
+            Asked::Draft(_) => {
+                self.composer_trouble = format!("What you typed here before cannot be read: {}", fault.message);
+                Vec::new()
+            }
+            Asked::SaveDraft => {
                 self.composer_trouble = format!("This draft is not saved yet: {}", fault.message);
                 Vec::new()
             }

@@ -133,6 +133,17 @@ fn opening_shows_the_draft_and_reads_it_once() {
 }
 
 #[test]
+fn no_conversation_yet_is_no_trouble_with_a_draft() {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    let none = ApiError::new(ErrorKind::NotFound, "There is no conversation with this person yet.");
+    assert!(answer(&mut desk, Asked::Draft(ADA.into()), Err(none.clone())).is_empty());
+    assert_eq!(desk.composer_trouble, "");
+    answer(&mut desk, Asked::SaveDraft, Err(none));
+    assert!(desk.composer_trouble.starts_with("This draft is not saved yet"));
+}
+
+#[test]
 fn c1_switching_saves_what_is_typed_at_once() {
     let mut desk = desk(vec![ada(), bob()]);
     did(&mut desk, Act::Open(ADA.into()));
