@@ -10,7 +10,10 @@
 //!
 //! Ids are lower-case hex, identities are `y7:` + base58, times are milliseconds since 1970.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// A thing the node is asked to do or to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +66,30 @@ pub enum Command {
     DraftSet { of: Conversation, text: String },
     /// `draft.get`
     DraftGet { of: Conversation },
+    /// `vault.get`: answered while locked as well.
+    VaultGet,
+}
+
+/// What somebody typed to open the vault: wiped from memory, never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// Takes the text over.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// Shows it, to be stretched into a key at once.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
 }
 
 /// A conversation is named by the other person or by its log.
@@ -104,6 +131,8 @@ pub enum Answer {
     Settings(Settings),
     /// `draft.get`
     Draft { text: String },
+    /// `vault.get`
+    Vault(VaultView),
     /// Done, nothing to tell: `{}`.
     Done {},
 }
@@ -186,7 +215,7 @@ pub enum Mode {
 }
 
 /// How the vault's key is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VaultKind {
     /// A plain file, readable by whoever can read the folder: shown as unprotected.
@@ -195,6 +224,17 @@ pub enum VaultKind {
     Passphrase,
     /// The system's keyring.
     Keyring,
+}
+
+/// The vault, as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct VaultView {
+    /// How its key is kept.
+    pub kind: VaultKind,
+    /// Its key is not in memory: `vault.unlock` opens it.
+    pub locked: bool,
+    /// A keyring of the system can be used here.
+    pub keyring: bool,
 }
 
 /// A person.

@@ -22,7 +22,7 @@ use y7ke_crypto::vault::{Cost, Dek, Protection, VaultFault, VaultFile};
 use y7ke_ledger::store::{FILE_NAME as LEDGER, Ledger, Storage, StorageError, SubKeys};
 use zeroize::Zeroizing;
 
-use crate::api::VaultKind;
+use crate::api::{Passphrase, VaultKind, VaultView};
 
 const LOCK: &str = "lock";
 const SETTING_UP: &str = "setting-up";
@@ -30,6 +30,32 @@ const VAULT: &str = "vault";
 
 /// A passphrase in bytes at most: more is a wrong file.
 const MAX_PASSPHRASE: u64 = 4096;
+
+/// Where the passphrase of a vault comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Given<'a> {
+    /// None was given.
+    Nothing,
+    /// Somebody typed it.
+    Words(&'a Passphrase),
+    /// The first line of a file.
+    File(&'a Path),
+}
+
+impl<'a> Given<'a> {
+    /// What was typed, else the file.
+    pub fn of(words: Option<&'a Passphrase>, file: Option<&'a Path>) -> Self {
+        words.map(Self::Words).or(file.map(Self::File)).unwrap_or(Self::Nothing)
+    }
+
+    fn passphrase(self) -> Result<Option<Passphrase>, StartError> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Words(words) => Ok(Some(words.clone())),
+            Self::File(file) => read_passphrase(file).map(Some),
+        }
+    }
+}
 
 /// A data folder that is ours while this value lives.
 pub struct Home {
@@ -49,21 +75,21 @@ impl std::fmt::Debug for Home {
 
 impl Home {
     /// Opens `folder`, making it if it is not there: locked, its vault open.
-    pub fn open(folder: &Path, passphrase: Option<&Path>, rng: &mut impl CryptoRng) -> Result<Self, StartError> {
+    pub fn open(folder: &Path, given: Given<'_>, rng: &mut impl CryptoRng) -> Result<Self, StartError> {
         make_folder(folder)?;
         let lock = lock(folder)?;
         clear_unfinished(folder)?;
         let fresh = is_fresh(folder)?;
-        let vault = if fresh { make_vault(folder, passphrase, rng)? } else { open_vault(folder, passphrase)? };
+        let vault = if fresh { make_vault(folder, given, rng)? } else { open_vault(folder, given)? };
         let kind = kind(&vault.0);
         Ok(Self { folder: folder.into(), dek: vault.1, kind, fresh, _lock: lock })
     }
 
     /// Opens the vault of a folder that must be there, and writes nothing. With `shared`, it may be in use.
-    pub fn open_existing(folder: &Path, passphrase: Option<&Path>, shared: bool) -> Result<Self, StartError> {
+    pub fn open_existing(folder: &Path, given: Given<'_>, shared: bool) -> Result<Self, StartError> {
         let file = File::open(folder.join(LOCK)).map_err(|why| not_readable(folder, why))?;
         let lock = if shared { file } else { take(file, folder)? };
-        let (vault, dek) = open_vault(folder, passphrase)?;
+        let (vault, dek) = open_vault(folder, given)?;
         Ok(Self { folder: folder.into(), dek, kind: kind(&vault), fresh: false, _lock: lock })
     }
 
@@ -91,6 +117,11 @@ impl Home {
     /// How the vault is locked.
     pub const fn vault_kind(&self) -> VaultKind {
         self.kind
+    }
+
+    /// The vault, as it stands.
+    pub const fn vault(&self) -> VaultView {
+        VaultView { kind: self.kind, locked: false, keyring: false }
     }
 
     /// A ledger that does not open, as a reason not to start.
@@ -192,14 +223,16 @@ impl StartError {
 }
 
 /// A vault and its key, opened by what there is.
-fn open_vault(folder: &Path, passphrase: Option<&Path>) -> Result<(VaultFile, Dek), StartError> {
+fn open_vault(folder: &Path, given: Given<'_>) -> Result<(VaultFile, Dek), StartError> {
     let damaged = |what: &str| StartError::Damaged { folder: folder.into(), what: what.into() };
     let bytes = std::fs::read(folder.join(VAULT)).map_err(|why| not_readable(folder, why))?;
     let vault = VaultFile::from_bytes(&bytes).map_err(|_fault| damaged("the vault file is not one"))?;
-    let opened = match (vault.protection(), passphrase) {
-        (Protection::None, _) => vault.open_file(),
-        (Protection::Passphrase, None) => return Err(StartError::Passphrase(PassphraseFault::Missing)),
-        (Protection::Passphrase, Some(file)) => vault.open_passphrase(&read_passphrase(file)?),
+    let opened = match vault.protection() {
+        Protection::None => vault.open_file(),
+        Protection::Passphrase => match given.passphrase()? {
+            Some(passphrase) => vault.open_passphrase(passphrase.expose()),
+            None => return Err(StartError::Passphrase(PassphraseFault::Missing)),
+        },
     };
     let dek = opened.map_err(|fault| match fault {
         VaultFault::WrongPassphrase => StartError::Passphrase(PassphraseFault::Wrong),
@@ -209,14 +242,10 @@ fn open_vault(folder: &Path, passphrase: Option<&Path>) -> Result<(VaultFile, De
 }
 
 /// A fresh vault, durable before this returns.
-fn make_vault(
-    folder: &Path,
-    passphrase: Option<&Path>,
-    rng: &mut impl CryptoRng,
-) -> Result<(VaultFile, Dek), StartError> {
-    let (vault, dek) = match passphrase {
+fn make_vault(folder: &Path, given: Given<'_>, rng: &mut impl CryptoRng) -> Result<(VaultFile, Dek), StartError> {
+    let (vault, dek) = match given.passphrase()? {
         None => VaultFile::with_file_slot(rng),
-        Some(file) => VaultFile::with_passphrase(rng, &read_passphrase(file)?, Cost::STANDARD)
+        Some(passphrase) => VaultFile::with_passphrase(rng, passphrase.expose(), Cost::STANDARD)
             .map_err(|fault| StartError::System(io::Error::other(fault)))?,
     };
     let bytes = Zeroizing::new(vault.to_bytes());
@@ -237,13 +266,13 @@ fn kind(vault: &VaultFile) -> VaultKind {
     }
 }
 
-fn read_passphrase(file: &Path) -> Result<Zeroizing<String>, StartError> {
+fn read_passphrase(file: &Path) -> Result<Passphrase, StartError> {
     let unreadable = |why| StartError::Passphrase(PassphraseFault::Unreadable { file: file.into(), why });
     let mut text = Zeroizing::new(String::new());
     let opened = File::open(file).map_err(unreadable)?;
     opened.take(MAX_PASSPHRASE).read_to_string(&mut text).map_err(unreadable)?;
     match text.lines().next().filter(|line| !line.is_empty()) {
-        Some(line) => Ok(Zeroizing::new(line.to_owned())),
+        Some(line) => Ok(Passphrase::new(line)),
         None => Err(StartError::Passphrase(PassphraseFault::Empty(file.into()))),
     }
 }
@@ -363,7 +392,7 @@ mod tests {
         }
 
         fn open(&self) -> Result<Home, StartError> {
-            Home::open(&self.0, None, &mut ChaCha20Rng::seed_from_u64(1))
+            Home::open(&self.0, Given::Nothing, &mut ChaCha20Rng::seed_from_u64(1))
         }
     }
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use clap::Args;
 use y7ke_transport::{Address, AddressError};
 
-use crate::api::Mode;
+use crate::api::{Mode, Passphrase};
 
 /// Environment variable that names the data folder where `--data-dir` does not.
 pub const DATA_DIR_VARIABLE: &str = "Y7KE_DATA_DIR";
@@ -63,6 +63,8 @@ pub struct Config {
     pub bootstrap: Option<Vec<String>>,
     /// File whose first line is the vault's passphrase.
     pub passphrase_file: Option<PathBuf>,
+    /// The vault's passphrase itself, where somebody typed it; goes before the file.
+    pub passphrase: Option<Passphrase>,
 }
 
 /// A command line that cannot be meant.
@@ -96,6 +98,7 @@ impl Options {
             mode: self.mode,
             bootstrap: bootstraps(self.bootstrap)?,
             passphrase_file: self.passphrase_file,
+            passphrase: None,
         })
     }
 }

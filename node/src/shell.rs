@@ -38,7 +38,7 @@ pub use self::notices::NoticeReader;
 pub use self::views::{MessageKey, Views};
 use crate::api::Command;
 use crate::core::{CoreConfig, Engine};
-use crate::home::Home;
+use crate::home::{Given, Home};
 pub use crate::home::{PassphraseFault, StartError};
 use crate::options::Config;
 
@@ -67,7 +67,8 @@ impl Node {
             );
         }
         let clock = Clock::start();
-        let mut home = Home::open(&config.data_dir, config.passphrase_file.as_deref(), &mut randomness()?)?;
+        let given = Given::of(config.passphrase.as_ref(), config.passphrase_file.as_deref());
+        let mut home = Home::open(&config.data_dir, given, &mut randomness()?)?;
         let engine = open_engine(&config, &home, clock)?;
         home.settle()?;
         let runtime = runtime()?;

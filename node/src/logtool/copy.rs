@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use y7ke_ledger::store::{FILE_NAME, Ledger, Storage, View};
 
 use super::LogFault;
-use crate::home::{Home, StartError};
+use crate::home::{Given, Home, StartError};
 
 /// Bytes of the header.
 const HEADER: u64 = 4096;
@@ -38,7 +38,7 @@ impl Drop for Place {
 impl Copy {
     /// Copies the ledger of `folder`; one that is in use only if `snapshot`.
     pub(super) fn of(folder: &Path, passphrase: Option<&Path>, snapshot: bool) -> Result<Self, LogFault> {
-        let home = Home::open_existing(folder, passphrase, snapshot)?;
+        let home = Home::open_existing(folder, Given::of(None, passphrase), snapshot)?;
         let place = Place::new()?;
         copy_of_one_commit(&folder.join(FILE_NAME), &place.0.join(FILE_NAME))
             .map_err(|why| StartError::NotReadable { folder: folder.into(), why })?;

@@ -49,6 +49,7 @@ const METHODS: &[(&str, Parser)] = &[
     ("request.reject", |p| Ok(Command::RequestReject { request_id: p.text("request_id")? })),
     ("settings.get", |_| Ok(Command::SettingsGet)),
     ("settings.set", settings_set),
+    ("vault.get", |_| Ok(Command::VaultGet)),
 ];
 
 pub(super) fn find(method: &str) -> Option<Parser> {

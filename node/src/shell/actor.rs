@@ -19,7 +19,7 @@ use super::clock::Clock;
 use super::handle::{Inbound, Reply};
 use super::notices::Hub;
 use super::views::Views;
-use crate::api::{Answer, ApiError, ErrorKind, Notice};
+use crate::api::{Answer, ApiError, Command, ErrorKind, Notice};
 use crate::core::{CallId, Closed, Engine, Input, Output};
 use crate::home::Home;
 
@@ -239,6 +239,10 @@ impl Actor {
 
     fn take_inbound(&mut self, inbound: Option<Inbound>, inputs: &mut Vec<Input>) -> Next {
         match inbound {
+            Some(Inbound::Call(Command::VaultGet, reply)) => {
+                reply(Ok(Answer::Vault(self.home.vault())));
+                Next::Goes
+            }
             Some(Inbound::Call(command, reply)) => {
                 inputs.push(Input::Command { call: self.calls.open(reply), command });
                 Next::Goes
