@@ -7,7 +7,7 @@
 //!         aad = "y7/vault/1" ‖ id ‖ kind ‖ head
 //!    1 file        head = wrapping key 32                  in the clear: no protection, and said so
 //!    2 passphrase  head = salt 16 · memory u32 KiB · passes u32 · lanes u32      Argon2id, v 1.3
-//!    3 (kept for the keyring of the operating system)
+//!    3 keyring     head = entry 16                         the wrapping key lies in the system's keyring, under this name
 //! subkey  HKDF(DEK, "y7/subkey/1" ‖ purpose)   sealed  nonce 24 ‖ XChaCha20-Poly1305(subkey, …, aad = context)
 //! ```
 //!
@@ -63,6 +63,8 @@ pub struct Cost {
 pub enum Protection {
     /// The key lies beside the lock: whoever reads the file reads everything.
     None,
+    /// As strong as the keyring of the system, which opens with the person's login.
+    Keyring,
     /// As strong as the passphrase.
     Passphrase,
 }
@@ -87,6 +89,18 @@ struct Slot {
 enum Lock {
     File(Zeroizing<[u8; 32]>),
     Passphrase { salt: [u8; 16], cost: Cost },
+    Keyring(Entry),
+}
+
+/// The name of a wrapping key in the system's keyring: random, so that a new one never takes the place of the old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry([u8; 16]);
+
+impl Entry {
+    /// As the keyring writes it: lower-case hex.
+    pub fn name(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// Why a vault does not open or change.
@@ -98,6 +112,9 @@ pub enum VaultFault {
     /// The passphrase opens no slot.
     #[error("wrong passphrase")]
     WrongPassphrase,
+    /// What the keyring holds opens no slot, or it holds nothing.
+    #[error("the keyring does not hold the key of this vault")]
+    NotInKeyring,
     /// A slot's bytes were changed: the disk's fault or an intruder's.
     #[error("the vault is damaged")]
     Damaged,
@@ -184,10 +201,52 @@ impl VaultFile {
         (Self { id, check: dek.check(&id), slots: Vec::new() }, dek)
     }
 
+    /// The same vault with a file slot in the place of all others.
+    pub fn rewrapped_in_file(&self, rng: &mut impl CryptoRng, dek: &Dek) -> Result<Self, VaultFault> {
+        let mut vault = self.bare();
+        vault.add_file_slot(rng, dek)?;
+        Ok(vault)
+    }
+
+    /// The same vault with one passphrase in the place of all others.
+    pub fn rewrapped_by_passphrase(
+        &self,
+        rng: &mut impl CryptoRng,
+        dek: &Dek,
+        passphrase: &str,
+        cost: Cost,
+    ) -> Result<Self, VaultFault> {
+        let mut vault = self.bare();
+        vault.add_passphrase(rng, dek, passphrase, cost)?;
+        Ok(vault)
+    }
+
+    /// The same vault with a slot of the keyring in the place of all others, and what the keyring is to hold.
+    pub fn rewrapped_by_keyring(
+        &self,
+        rng: &mut impl CryptoRng,
+        dek: &Dek,
+    ) -> Result<(Self, Entry, Zeroizing<[u8; 32]>), VaultFault> {
+        let mut vault = self.bare();
+        let (entry, key) = (Entry(random(rng)), Zeroizing::new(random(rng)));
+        let wrapping = key.clone();
+        vault.push(rng, dek, |_| (Lock::Keyring(entry), wrapping))?;
+        Ok((vault, entry, key))
+    }
+
+    fn bare(&self) -> Self {
+        Self { id: self.id, check: self.check, slots: Vec::new() }
+    }
+
     /// What protects it: as much as its weakest slot.
     pub fn protection(&self) -> Protection {
-        let open = self.slots.iter().any(|slot| matches!(slot.lock, Lock::File(_)));
-        if open { Protection::None } else { Protection::Passphrase }
+        self.slots.iter().map(|slot| slot.lock.kind()).min().unwrap_or(Protection::None)
+    }
+
+    /// The entries of the keyring that its slots name.
+    pub fn entries(&self) -> Vec<Entry> {
+        let entry = |slot: &Slot| if let Lock::Keyring(entry) = slot.lock { Some(entry) } else { None };
+        self.slots.iter().filter_map(entry).collect()
     }
 
     /// Puts the key beside the lock.
@@ -250,6 +309,13 @@ impl VaultFile {
         Err(fault)
     }
 
+    /// Opens it by what the keyring holds under `entry`.
+    pub fn open_keyring(&self, entry: &Entry, key: &[u8; 32]) -> Result<Dek, VaultFault> {
+        let named = |slot: &&Slot| matches!(&slot.lock, Lock::Keyring(of) if of == entry);
+        let slot = self.slots.iter().find(named).ok_or(VaultFault::NoSuchSlot)?;
+        self.checked(slot.open(&self.id, key).ok_or(VaultFault::NotInKeyring)?)
+    }
+
     fn push<R: CryptoRng>(
         &mut self,
         rng: &mut R,
@@ -298,6 +364,7 @@ impl Lock {
         match self {
             Self::File(_) => Protection::None,
             Self::Passphrase { .. } => Protection::Passphrase,
+            Self::Keyring(_) => Protection::Keyring,
         }
     }
 
@@ -316,6 +383,7 @@ impl Wire for Lock {
         match self {
             Self::File(key) => to.u8(1).raw(key.as_slice()),
             Self::Passphrase { salt, cost } => to.u8(2).raw(salt).u32(cost.memory_kib).u32(cost.passes).u32(cost.lanes),
+            Self::Keyring(entry) => to.u8(3).raw(&entry.0),
         };
     }
 
@@ -328,6 +396,7 @@ impl Wire for Lock {
                 from.require(cost.is_bearable())?;
                 Ok(Self::Passphrase { salt, cost })
             }
+            3 => from.array().map(|entry| Self::Keyring(Entry(entry))),
             _ => Err(from.bad()),
         }
     }
@@ -431,6 +500,31 @@ mod tests {
         assert_eq!(vault.open_passphrase("one").unwrap().expose(), dek.expose());
         assert_eq!(vault.protection(), Protection::Passphrase);
         assert_eq!(vault.remove(Protection::None), Err(VaultFault::NoSuchSlot));
+    }
+
+    #[test]
+    fn a_rewrapped_vault_opens_by_its_new_slot_alone() {
+        let mut rng = rng();
+        let (file, dek) = VaultFile::with_file_slot(&mut rng);
+        let (ring, entry, key) = file.rewrapped_by_keyring(&mut rng, &dek).unwrap();
+        let ring = VaultFile::from_bytes(&ring.to_bytes()).unwrap();
+        assert_eq!((ring.protection(), ring.entries()), (Protection::Keyring, vec![entry]));
+        assert_eq!(ring.open_keyring(&entry, &key).unwrap().expose(), dek.expose());
+        assert_eq!(ring.open_keyring(&entry, &[0; 32]).unwrap_err(), VaultFault::NotInKeyring);
+        assert_eq!(ring.open_keyring(&Entry([0; 16]), &key).unwrap_err(), VaultFault::NoSuchSlot);
+        assert_eq!(ring.open_file().unwrap_err(), VaultFault::NoSuchSlot);
+
+        let words = ring.rewrapped_by_passphrase(&mut rng, &dek, "one", CHEAP).unwrap();
+        assert_eq!((words.protection(), words.entries()), (Protection::Passphrase, Vec::new()));
+        assert_eq!(words.open_passphrase("one").unwrap().expose(), dek.expose());
+        let again = words.rewrapped_by_passphrase(&mut rng, &dek, "two", CHEAP).unwrap();
+        assert_eq!(again.open_passphrase("one").unwrap_err(), VaultFault::WrongPassphrase);
+        let file = again.rewrapped_in_file(&mut rng, &dek).unwrap();
+        assert_eq!(file.open_file().unwrap().expose(), dek.expose());
+        assert_eq!(file.protection(), Protection::None);
+
+        let (_, other) = VaultFile::with_file_slot(&mut rng);
+        assert_eq!(file.rewrapped_in_file(&mut rng, &other).unwrap_err(), VaultFault::OtherVault);
     }
 
     #[test]

@@ -68,6 +68,12 @@ pub enum Command {
     DraftGet { of: Conversation },
     /// `vault.get`: answered while locked as well.
     VaultGet,
+    /// `vault.set`: another secret around the same key; `current` is the present passphrase, where there is one.
+    VaultSet { to: VaultKind, passphrase: Option<Passphrase>, current: Option<Passphrase> },
+    /// `vault.lock`: sessions end, the ledger closes, keys are wiped; the folder stays in use.
+    VaultLock,
+    /// `vault.unlock`
+    VaultUnlock { passphrase: Option<Passphrase> },
 }
 
 /// What somebody typed to open the vault: wiped from memory, never printed.
@@ -131,7 +137,7 @@ pub enum Answer {
     Settings(Settings),
     /// `draft.get`
     Draft { text: String },
-    /// `vault.get`
+    /// `vault.*`: how it stands now.
     Vault(VaultView),
     /// Done, nothing to tell: `{}`.
     Done {},
@@ -175,6 +181,9 @@ pub enum Notice {
     /// The disk failed (or works again, `error` empty): nothing is acknowledged meanwhile.
     #[serde(rename = "storage")]
     Storage { error: String },
+    /// The vault was locked, unlocked or given another secret.
+    #[serde(rename = "vault.changed")]
+    Vault { vault: VaultView },
     /// The reader was too slow: ask again for what matters.
     #[serde(rename = "resync")]
     Resync,

@@ -210,6 +210,11 @@ impl<R: CryptoRng> Engine<R> {
         &self.ledger
     }
 
+    /// The vault was given another secret: what `node.info` says from now on.
+    pub const fn vault_is(&mut self, kind: crate::api::VaultKind) {
+        self.config.vault = kind;
+    }
+
     /// The identity of this node.
     pub fn root(&self) -> RootId {
         self.core.me.root

@@ -4,7 +4,8 @@
 //! DIR (0700)
 //! ├── lock         held by the running process; a second start is refused
 //! ├── setting-up   there from the first file until the first commit is durable
-//! ├── vault        the data key in its slot
+//! ├── vault        the data key in its slot (`vault.rs`)
+//! ├── vault.new    while the slot is being changed
 //! └── ledger.redb  everything else, sealed under subkeys of the data key
 //! ```
 //!
@@ -12,24 +13,21 @@
 //! * `setting-up` at a start means that nobody was ever told of what lies here: it is made anew.
 //!   Without it, a vault without its ledger (or the reverse) is damage, never a fresh start.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use rand_core::CryptoRng;
 use y7ke_crypto::codec::Wire;
-use y7ke_crypto::vault::{Cost, Dek, Protection, VaultFault, VaultFile};
+use y7ke_crypto::vault::{Cost, Dek, VaultFile};
 use y7ke_ledger::store::{FILE_NAME as LEDGER, Ledger, Storage, StorageError, SubKeys};
 use zeroize::Zeroizing;
 
-use crate::api::{Passphrase, VaultKind, VaultView};
+use crate::api::{Passphrase, VaultKind};
+use crate::vault::{self, MAX_PASSPHRASE, OpenFault, VAULT, VAULT_NEW, Vault, private, sync_folder};
 
 const LOCK: &str = "lock";
 const SETTING_UP: &str = "setting-up";
-const VAULT: &str = "vault";
-
-/// A passphrase in bytes at most: more is a wrong file.
-const MAX_PASSPHRASE: u64 = 4096;
 
 /// Where the passphrase of a vault comes from.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +58,8 @@ impl<'a> Given<'a> {
 /// A data folder that is ours while this value lives.
 pub struct Home {
     folder: PathBuf,
-    dek: Dek,
+    /// None while locked.
+    dek: Option<Dek>,
     kind: VaultKind,
     fresh: bool,
     /// Held, not read: closing it frees the folder.
@@ -80,9 +79,9 @@ impl Home {
         let lock = lock(folder)?;
         clear_unfinished(folder)?;
         let fresh = is_fresh(folder)?;
+        Vault::of(folder).clear_unfinished().map_err(|why| not_writable(folder, why))?;
         let vault = if fresh { make_vault(folder, given, rng)? } else { open_vault(folder, given)? };
-        let kind = kind(&vault.0);
-        Ok(Self { folder: folder.into(), dek: vault.1, kind, fresh, _lock: lock })
+        Ok(Self { folder: folder.into(), kind: vault::kind(&vault.0), dek: Some(vault.1), fresh, _lock: lock })
     }
 
     /// Opens the vault of a folder that must be there, and writes nothing. With `shared`, it may be in use.
@@ -90,18 +89,19 @@ impl Home {
         let file = File::open(folder.join(LOCK)).map_err(|why| not_readable(folder, why))?;
         let lock = if shared { file } else { take(file, folder)? };
         let (vault, dek) = open_vault(folder, given)?;
-        Ok(Self { folder: folder.into(), dek, kind: kind(&vault), fresh: false, _lock: lock })
+        Ok(Self { folder: folder.into(), kind: vault::kind(&vault), dek: Some(dek), fresh: false, _lock: lock })
     }
 
     /// The ledger of this folder.
     pub fn open_ledger(&self) -> Result<Ledger, StartError> {
         let storage = Storage::folder(&self.folder);
-        Ledger::open(storage, self.sub_keys()).map_err(|fault| self.ledger_fault(&fault))
+        Ledger::open(storage, self.sub_keys()?).map_err(|fault| self.ledger_fault(&fault))
     }
 
-    /// The keys of this folder's ledger.
-    pub fn sub_keys(&self) -> SubKeys {
-        SubKeys::new(&self.dek)
+    /// The keys of this folder's ledger; while it is locked there are none.
+    pub fn sub_keys(&self) -> Result<SubKeys, StartError> {
+        let dek = self.dek.as_ref().ok_or(StartError::Passphrase(PassphraseFault::Missing))?;
+        Ok(SubKeys::new(dek))
     }
 
     /// The first commit is durable: from now on this folder is somebody's identity.
@@ -119,9 +119,29 @@ impl Home {
         self.kind
     }
 
-    /// The vault, as it stands.
-    pub const fn vault(&self) -> VaultView {
-        VaultView { kind: self.kind, locked: false, keyring: false }
+    /// Whether its key is not in memory.
+    pub const fn is_locked(&self) -> bool {
+        self.dek.is_none()
+    }
+
+    /// Where the vault lies.
+    pub(crate) fn vault(&self) -> Vault {
+        Vault::of(&self.folder)
+    }
+
+    /// Its secret is another one now.
+    pub(crate) const fn vault_is(&mut self, kind: VaultKind) {
+        self.kind = kind;
+    }
+
+    /// Wipes the key; the folder stays ours.
+    pub(crate) fn lock_up(&mut self) {
+        self.dek = None;
+    }
+
+    /// Takes the key again.
+    pub(crate) fn unlock(&mut self, dek: Dek) {
+        self.dek = Some(dek);
     }
 
     /// A ledger that does not open, as a reason not to start.
@@ -145,6 +165,9 @@ pub enum StartError {
     /// The vault does not open.
     #[error("{0}")]
     Passphrase(PassphraseFault),
+    /// The keyring does not give the vault's key.
+    #[error("{0}; log in to the desktop that has it and unlock the keyring there, then start again")]
+    Keyring(String),
     /// The folder cannot be written.
     #[error("{} cannot be written ({why}); make it writable, or choose another folder with --data-dir", .folder.display())]
     NotWritable {
@@ -214,7 +237,7 @@ impl StartError {
             Self::System(_) => 1,
             Self::Absent(_) => 2,
             Self::InUse(_) => 3,
-            Self::Passphrase(_) => 4,
+            Self::Passphrase(_) | Self::Keyring(_) => 4,
             Self::NotWritable { .. } | Self::NotReadable { .. } => 5,
             Self::Damaged { .. } => 6,
             Self::AddressInUse { .. } => 7,
@@ -224,21 +247,21 @@ impl StartError {
 
 /// A vault and its key, opened by what there is.
 fn open_vault(folder: &Path, given: Given<'_>) -> Result<(VaultFile, Dek), StartError> {
-    let damaged = |what: &str| StartError::Damaged { folder: folder.into(), what: what.into() };
-    let bytes = std::fs::read(folder.join(VAULT)).map_err(|why| not_readable(folder, why))?;
-    let vault = VaultFile::from_bytes(&bytes).map_err(|_fault| damaged("the vault file is not one"))?;
-    let opened = match vault.protection() {
-        Protection::None => vault.open_file(),
-        Protection::Passphrase => match given.passphrase()? {
-            Some(passphrase) => vault.open_passphrase(passphrase.expose()),
-            None => return Err(StartError::Passphrase(PassphraseFault::Missing)),
+    let vault = Vault::of(folder);
+    let opened = match vault.open(None) {
+        Err(OpenFault::NoPassphrase) => match given.passphrase()? {
+            Some(passphrase) => vault.open(Some(&passphrase)),
+            None => Err(OpenFault::NoPassphrase),
         },
+        opened => opened,
     };
-    let dek = opened.map_err(|fault| match fault {
-        VaultFault::WrongPassphrase => StartError::Passphrase(PassphraseFault::Wrong),
-        fault => damaged(&fault.to_string()),
-    })?;
-    Ok((vault, dek))
+    opened.map_err(|fault| match fault {
+        OpenFault::NoPassphrase => StartError::Passphrase(PassphraseFault::Missing),
+        OpenFault::WrongPassphrase => StartError::Passphrase(PassphraseFault::Wrong),
+        OpenFault::Keyring(why) => StartError::Keyring(why.to_string()),
+        OpenFault::Unreadable(why) => not_readable(folder, why),
+        OpenFault::Damaged(what) => StartError::Damaged { folder: folder.into(), what },
+    })
 }
 
 /// A fresh vault, durable before this returns.
@@ -259,18 +282,11 @@ fn make_vault(folder: &Path, given: Given<'_>, rng: &mut impl CryptoRng) -> Resu
     Ok((vault, dek))
 }
 
-fn kind(vault: &VaultFile) -> VaultKind {
-    match vault.protection() {
-        Protection::None => VaultKind::File,
-        Protection::Passphrase => VaultKind::Passphrase,
-    }
-}
-
 fn read_passphrase(file: &Path) -> Result<Passphrase, StartError> {
     let unreadable = |why| StartError::Passphrase(PassphraseFault::Unreadable { file: file.into(), why });
     let mut text = Zeroizing::new(String::new());
     let opened = File::open(file).map_err(unreadable)?;
-    opened.take(MAX_PASSPHRASE).read_to_string(&mut text).map_err(unreadable)?;
+    opened.take(MAX_PASSPHRASE as u64).read_to_string(&mut text).map_err(unreadable)?;
     match text.lines().next().filter(|line| !line.is_empty()) {
         Some(line) => Ok(Passphrase::new(line)),
         None => Err(StartError::Passphrase(PassphraseFault::Empty(file.into()))),
@@ -282,7 +298,7 @@ fn clear_unfinished(folder: &Path) -> Result<(), StartError> {
     if !exists(folder, SETTING_UP)? {
         return Ok(());
     }
-    for name in [LEDGER, VAULT, SETTING_UP] {
+    for name in [LEDGER, VAULT_NEW, VAULT, SETTING_UP] {
         match std::fs::remove_file(folder.join(name)) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(not_writable(folder, why)),
             _ => {}
@@ -315,15 +331,6 @@ fn make_folder(folder: &Path) -> Result<(), StartError> {
     builder.create(folder).map_err(|why| not_writable(folder, why))
 }
 
-/// Options that create a file for its owner alone.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
 /// Takes the folder's lock; it lasts as long as the file is open, a crash frees it.
 fn lock(folder: &Path) -> Result<File, StartError> {
     let file = private().open(folder.join(LOCK)).map_err(|why| not_writable(folder, why))?;
@@ -347,15 +354,6 @@ fn not_readable(folder: &Path, why: io::Error) -> StartError {
         io::ErrorKind::NotFound => StartError::Absent(folder.into()),
         _ => StartError::NotReadable { folder: folder.into(), why },
     }
-}
-
-/// Names of files are durable only once their folder is.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    #[cfg(not(unix))]
-    drop(folder);
-    Ok(())
 }
 
 /// No core dumps (they would hold every key), and no file of ours readable by others even where a library creates it.

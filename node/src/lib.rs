@@ -20,11 +20,13 @@ pub mod cli;
 pub mod console;
 pub mod core;
 pub mod home;
+mod keyring;
 pub mod logtool;
 pub mod options;
 pub mod rpc;
 pub mod shell;
 pub mod uri;
+mod vault;
 
 pub use options::{Config, Options};
 pub use shell::{Handle, MessageKey, Node, NoticeReader, StartError, Views};

@@ -16,7 +16,9 @@
 mod actor;
 mod clock;
 mod handle;
+mod keeper;
 mod listening;
+mod locking;
 mod notices;
 mod views;
 
@@ -33,6 +35,7 @@ use self::clock::Clock;
 pub(crate) use self::clock::randomness;
 pub use self::handle::Handle;
 use self::handle::{Ended, INBOX, Inbound, Inner, SEARCHES};
+use self::keeper::Keeper;
 use self::notices::Hub;
 pub use self::notices::NoticeReader;
 pub use self::views::{MessageKey, Views};
@@ -60,7 +63,7 @@ impl Node {
     ///
     /// Returns once the folder is open and the addresses are bound; the reader has every notice from the first on.
     /// Never from within tokio.
-    pub fn start(config: Config) -> Result<(Handle, NoticeReader), StartError> {
+    pub fn start(mut config: Config) -> Result<(Handle, NoticeReader), StartError> {
         if config.bootstrap.as_ref().is_some_and(|given| !given.is_empty()) {
             tracing::warn!(
                 "--bootstrap has no effect yet: people are reached on this network and at addresses that are known"
@@ -69,17 +72,22 @@ impl Node {
         let clock = Clock::start();
         let given = Given::of(config.passphrase.as_ref(), config.passphrase_file.as_deref());
         let mut home = Home::open(&config.data_dir, given, &mut randomness()?)?;
+        // It opened what it was for; from here on it would only lie in memory.
+        config.passphrase = None;
         let engine = open_engine(&config, &home, clock)?;
         home.settle()?;
         let runtime = runtime()?;
         let (network, heard) = listening::start(&runtime, &config, engine.net_seed())?;
-        spawn(Parts { home, runtime, engine, clock, network, heard })
+        let keeper = Keeper::start(home.vault())?;
+        spawn(Parts { config, home, keeper, runtime, engine, clock, network, heard })
     }
 }
 
 /// Everything that the thread takes over.
 struct Parts {
+    config: Config,
     home: Home,
+    keeper: Keeper,
     runtime: Runtime,
     engine: NodeEngine,
     clock: Clock,
@@ -110,11 +118,12 @@ fn spawn(parts: Parts) -> Result<(Handle, NoticeReader), StartError> {
     let thread = thread::Builder::new().name("y7ke-core".into());
     // The thread tells its end through `ended`; nobody joins it.
     let _detached = thread.spawn(move || {
-        let Parts { home, runtime, engine, clock, network, heard } = parts;
+        let Parts { config, home, keeper, runtime, engine, clock, network, heard } = parts;
         let closing = Arc::clone(&hub);
-        let (calls, pause) = (Calls::default(), FIRST_PAUSE);
-        let actor = Actor { home, clock, hub, views, inbox, network, calls, pause };
-        or_exit(|| actor.run(engine, runtime.handle(), heard));
+        let (calls, vault_calls, lockers, pause) = (Calls::default(), Calls::default(), Vec::new(), FIRST_PAUSE);
+        let actor =
+            Actor { config, home, keeper, clock, hub, views, inbox, network, calls, vault_calls, lockers, pause };
+        or_exit(|| actor.run(engine, &runtime, heard));
         runtime.shutdown_timeout(LINGER);
         closing.close();
         ended.set();

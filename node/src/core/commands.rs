@@ -52,7 +52,9 @@ impl<R: CryptoRng> Round<'_, R> {
             Command::DraftSet { of, text } => self.set_draft(&of, &text),
             Command::DraftGet { of } => self.get_draft(&of),
             // The vault is the shell's: an engine that is driven without one has none.
-            Command::VaultGet => Err(ApiError::new(ErrorKind::NotFound, "This node has no folder and so no vault."))?,
+            Command::VaultGet | Command::VaultSet { .. } | Command::VaultLock | Command::VaultUnlock { .. } => {
+                Err(ApiError::new(ErrorKind::NotFound, "This node has no folder and so no vault."))?
+            }
         }
     }
 

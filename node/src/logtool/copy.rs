@@ -42,7 +42,7 @@ impl Copy {
         let place = Place::new()?;
         copy_of_one_commit(&folder.join(FILE_NAME), &place.0.join(FILE_NAME))
             .map_err(|why| StartError::NotReadable { folder: folder.into(), why })?;
-        let ledger = Ledger::open(Storage::folder(&place.0), home.sub_keys());
+        let ledger = Ledger::open(Storage::folder(&place.0), home.sub_keys()?);
         let ledger = ledger.map_err(|fault| home.ledger_fault(&fault))?;
         Ok(Self { ledger, _place: place })
     }

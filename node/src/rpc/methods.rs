@@ -3,13 +3,16 @@
 use serde_json::{Map, Value};
 
 use super::call::Fault;
-use crate::api::{Command, Conversation, SettingsPatch};
+use crate::api::{Command, Conversation, Passphrase, SettingsPatch};
 
 /// Messages in one page at most.
 const MAX_PAGE: u64 = 500;
 
 /// Messages in one page unless told otherwise.
 const PAGE: u64 = 100;
+
+/// What a vault can be locked by.
+const KINDS: &str = "file, passphrase or keyring";
 
 /// Reads a method's parameters.
 pub(super) type Parser = fn(&mut Params) -> Result<Command, Fault>;
@@ -50,6 +53,12 @@ const METHODS: &[(&str, Parser)] = &[
     ("settings.get", |_| Ok(Command::SettingsGet)),
     ("settings.set", settings_set),
     ("vault.get", |_| Ok(Command::VaultGet)),
+    ("vault.lock", |_| Ok(Command::VaultLock)),
+    ("vault.set", |p| {
+        let to = p.typed("kind", KINDS)?.ok_or_else(|| Fault::param("kind", format!("kind must be {KINDS}")))?;
+        Ok(Command::VaultSet { to, passphrase: p.passphrase("passphrase")?, current: p.passphrase("current")? })
+    }),
+    ("vault.unlock", |p| Ok(Command::VaultUnlock { passphrase: p.passphrase("passphrase")? })),
 ];
 
 pub(super) fn find(method: &str) -> Option<Parser> {
@@ -108,6 +117,10 @@ impl Params {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(Fault::param(field, format!("{field} must be a string"))),
         }
+    }
+
+    fn passphrase(&mut self, field: &'static str) -> Result<Option<Passphrase>, Fault> {
+        Ok(self.maybe_text(field)?.map(Passphrase::new))
     }
 
     fn text(&mut self, field: &'static str) -> Result<String, Fault> {
@@ -179,6 +192,9 @@ mod tests {
         at_fault("message.list", json!({"log": "a", "limit": 0}), "limit");
         at_fault("settings.set", json!({"receipts": "yes"}), "receipts");
         at_fault("settings.set", json!({"mode": "moon"}), "mode");
+        at_fault("vault.set", json!({}), "kind");
+        at_fault("vault.set", json!({"kind": "moon"}), "kind");
+        at_fault("vault.unlock", json!({"passphrase": 7}), "passphrase");
         at_fault("node.info", json!({"verbose": true}), "verbose");
     }
 

@@ -11,17 +11,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
-use tokio::runtime::Handle;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use y7ke_transport::{Command as NetCommand, Event as NetEvent};
 
 use super::clock::Clock;
 use super::handle::{Inbound, Reply};
+use super::keeper::{Done, Keeper};
+use super::locking::sort;
 use super::notices::Hub;
 use super::views::Views;
-use crate::api::{Answer, ApiError, Command, ErrorKind, Notice};
+use crate::api::{Answer, ApiError, ErrorKind, Notice};
 use crate::core::{CallId, Closed, Engine, Input, Output};
 use crate::home::Home;
+use crate::options::Config;
 
 /// Inputs of one round at most: a commit of this many appends stays well below a tenth of a second.
 const ROUND: usize = 256;
@@ -42,13 +45,19 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(super) type NodeEngine = Engine<ChaCha20Rng>;
 
 pub(super) struct Actor {
+    pub(super) config: Config,
     pub(super) home: Home,
+    pub(super) keeper: Keeper,
     pub(super) clock: Clock,
     pub(super) hub: Arc<Hub>,
     pub(super) views: Views,
     pub(super) inbox: mpsc::Receiver<Inbound>,
     pub(super) network: Network,
     pub(super) calls: Calls,
+    /// Calls that the vault answers: they outlive a lock.
+    pub(super) vault_calls: Calls,
+    /// Who asked for the lock that is under way.
+    pub(super) lockers: Vec<CallId>,
     /// Since the last round that the disk took.
     pub(super) pause: Duration,
 }
@@ -71,14 +80,17 @@ pub(super) struct Calls {
 enum Woken {
     Inbound(Option<Inbound>),
     Net(Option<NetEvent>),
+    Vault(Option<Done>),
     Timer,
     Sent,
 }
 
 /// Whether to go on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Goes,
+    /// The vault is to be locked.
+    Locks,
     /// The disk failed: the file has to be opened again.
     Reopens,
     Ends,
@@ -87,6 +99,11 @@ enum Next {
 impl Network {
     pub(super) fn new(commands: mpsc::Sender<NetCommand>, events: mpsc::Receiver<NetEvent>) -> Self {
         Self { commands, events, unsent: VecDeque::new() }
+    }
+
+    /// What stands in its place while there is none.
+    pub(super) fn ended() -> Self {
+        Self::new(mpsc::channel(1).0, mpsc::channel(1).1)
     }
 
     fn push(&mut self, command: NetCommand) {
@@ -105,53 +122,72 @@ impl Network {
 }
 
 impl Calls {
-    fn open(&mut self, reply: Reply) -> CallId {
+    pub(super) fn open(&mut self, reply: Reply) -> CallId {
         self.next += 1;
         self.open.insert(self.next, reply);
         self.next
     }
 
-    fn answer(&mut self, call: CallId, result: Result<Answer, ApiError>) {
+    pub(super) fn answer(&mut self, call: CallId, result: Result<Answer, ApiError>) {
         match self.open.remove(&call) {
             Some(reply) => reply(result),
             None => tracing::error!(call, "an answer without a call"),
         }
     }
 
-    fn refuse_all(&mut self) {
-        let ended = || ApiError::new(ErrorKind::Locked, "The node ended before this was done. Start it again.");
-        std::mem::take(&mut self.open).into_values().for_each(|reply| reply(Err(ended())));
+    pub(super) fn refuse_all(&mut self, why: &ApiError) {
+        std::mem::take(&mut self.open).into_values().for_each(|reply| reply(Err(why.clone())));
     }
 }
 
 impl Actor {
     /// Runs until told to end. `heard` is what the transport said while the node was being started.
-    pub(super) fn run(mut self, mut engine: NodeEngine, runtime: &Handle, heard: Vec<NetEvent>) {
-        let mut inputs = vec![Input::Start];
-        inputs.extend(heard.into_iter().map(Input::Net));
-        let mut next = self.round(&mut engine, inputs, Next::Goes);
+    pub(super) fn run(mut self, mut engine: NodeEngine, runtime: &Runtime, heard: Vec<NetEvent>) {
+        let mut next = self.begin(&mut engine, heard);
         loop {
             next = match next {
                 Next::Goes => self.turn(&mut engine, runtime),
                 Next::Reopens => match self.reopen(engine.close(), runtime) {
                     Some(opened) => {
                         engine = opened;
-                        self.round(&mut engine, vec![Input::Start], Next::Goes)
+                        self.begin(&mut engine, Vec::new())
                     }
                     None => break,
                 },
+                Next::Locks => {
+                    self.lock(engine, runtime);
+                    match self.stay_locked(runtime) {
+                        Some((opened, heard)) => {
+                            engine = opened;
+                            self.begin(&mut engine, heard)
+                        }
+                        None => break,
+                    }
+                }
                 Next::Ends => break,
             };
         }
-        self.views.replace(None);
-        self.calls.refuse_all();
+        self.views.close();
+        let ended = ApiError::new(ErrorKind::Locked, "The node ended before this was done. Start it again.");
+        self.calls.refuse_all(&ended);
+        self.vault_calls.refuse_all(&ended);
         runtime.block_on(self.say_goodbye());
     }
 
-    fn turn(&mut self, engine: &mut NodeEngine, runtime: &Handle) -> Next {
+    fn begin(&mut self, engine: &mut NodeEngine, heard: Vec<NetEvent>) -> Next {
+        let inputs = std::iter::once(Input::Start).chain(heard.into_iter().map(Input::Net)).collect();
+        self.round(engine, inputs, Next::Goes)
+    }
+
+    fn turn(&mut self, engine: &mut NodeEngine, runtime: &Runtime) -> Next {
         let until = engine.poll_timeout().map(|(mono_ms, _why)| self.clock.instant(mono_ms));
-        let woken = runtime.block_on(self.wait(until));
-        let (mut inputs, next) = self.gather(woken);
+        let (mut inputs, next) = match runtime.block_on(self.wait(until)) {
+            Woken::Vault(done) => {
+                done.into_iter().for_each(|done| self.vault_done(done, engine));
+                (Vec::new(), Next::Goes)
+            }
+            woken => self.gather(woken),
+        };
         if self.is_due(engine) {
             inputs.push(Input::Timeout);
         }
@@ -159,8 +195,8 @@ impl Actor {
     }
 
     /// Opens the file again as soon as the disk lets us; `None` if we are told to end before.
-    fn reopen(&mut self, closed: Closed<ChaCha20Rng>, runtime: &Handle) -> Option<NodeEngine> {
-        self.views.replace(None);
+    fn reopen(&mut self, closed: Closed<ChaCha20Rng>, runtime: &Runtime) -> Option<NodeEngine> {
+        self.views.close();
         loop {
             let pause = self.pause;
             self.pause = (pause * 2).min(LONGEST_PAUSE);
@@ -169,7 +205,7 @@ impl Actor {
             }
             match self.home.open_ledger() {
                 Ok(ledger) => {
-                    self.views.replace(Some(ledger.clone()));
+                    self.views.open(ledger.clone());
                     self.hub.publish(&Notice::Storage { error: String::new() });
                     // What was answered with the failure may be on the disk after all.
                     self.hub.publish(&Notice::Resync);
@@ -198,6 +234,7 @@ impl Actor {
         tokio::select! {
             inbound = self.inbox.recv(), if network.unsent.len() < UNSENT => Woken::Inbound(inbound),
             event = network.events.recv() => Woken::Net(event),
+            done = self.keeper.done.recv() => Woken::Vault(done),
             room = network.commands.reserve(), if !network.unsent.is_empty() => {
                 if let (Ok(room), Some(command)) = (room, network.unsent.pop_front()) {
                     room.send(command);
@@ -214,7 +251,7 @@ impl Actor {
         let mut next = match woken {
             Woken::Inbound(inbound) => self.take_inbound(inbound, &mut inputs),
             Woken::Net(event) => take_event(event, &mut inputs),
-            Woken::Timer => Next::Goes,
+            Woken::Timer | Woken::Vault(_) => Next::Goes,
             Woken::Sent => {
                 self.network.flush();
                 Next::Goes
@@ -239,14 +276,13 @@ impl Actor {
 
     fn take_inbound(&mut self, inbound: Option<Inbound>, inputs: &mut Vec<Input>) -> Next {
         match inbound {
-            Some(Inbound::Call(Command::VaultGet, reply)) => {
-                reply(Ok(Answer::Vault(self.home.vault())));
-                Next::Goes
-            }
-            Some(Inbound::Call(command, reply)) => {
-                inputs.push(Input::Command { call: self.calls.open(reply), command });
-                Next::Goes
-            }
+            Some(Inbound::Call(command, reply)) => match sort(command) {
+                Ok(command) => self.take_vault(command, reply),
+                Err(command) => {
+                    inputs.push(Input::Command { call: self.calls.open(reply), command });
+                    Next::Goes
+                }
+            },
             // Nobody holds a handle any more, or somebody said so.
             Some(Inbound::Shutdown) | None => Next::Ends,
         }
@@ -271,7 +307,7 @@ impl Actor {
             }
             Some(fault) => {
                 tracing::error!(%fault, "the disk failed; nothing of this round happened");
-                if next == Next::Ends { Next::Ends } else { Next::Reopens }
+                if next == Next::Goes { Next::Reopens } else { next }
             }
         }
     }
@@ -285,7 +321,7 @@ impl Actor {
     }
 
     /// What was released is handed over, then the transport ends; peers that hang do not hold us up.
-    async fn say_goodbye(&mut self) {
+    pub(super) async fn say_goodbye(&mut self) {
         let network = &mut self.network;
         let goodbye = async {
             network.unsent.push_back(NetCommand::Shutdown);

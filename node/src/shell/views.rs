@@ -25,15 +25,24 @@ use crate::core::show;
 /// Synchronous reads of the newest durable snapshot, without asking the core.
 #[derive(Clone, Debug)]
 pub struct Views {
-    /// None while the ledger is being opened again after a disk error.
-    ledger: Arc<RwLock<Option<Ledger>>>,
+    ledger: Arc<RwLock<Shown>>,
     me: RootId,
     clock: Clock,
 }
 
+/// What there is to be read.
+#[derive(Debug)]
+enum Shown {
+    Ledger(Ledger),
+    /// The ledger is being opened again after a disk error, or the node has ended.
+    Nothing,
+    /// The vault is locked.
+    Locked,
+}
+
 impl Views {
     pub(super) fn new(ledger: Ledger, me: RootId, clock: Clock) -> Self {
-        Self { ledger: Arc::new(RwLock::new(Some(ledger))), me, clock }
+        Self { ledger: Arc::new(RwLock::new(Shown::Ledger(ledger))), me, clock }
     }
 
     /// Every message's place in display order, oldest first: the index of a paged list.
@@ -69,19 +78,33 @@ impl Views {
     }
 
     fn is_open(&self) -> bool {
-        self.ledger.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        matches!(*self.ledger.read().unwrap_or_else(PoisonError::into_inner), Shown::Ledger(_))
     }
 
-    /// Gives the file back so that it can be opened again, or takes the opened one.
-    pub(super) fn replace(&self, ledger: Option<Ledger>) {
-        *self.ledger.write().unwrap_or_else(PoisonError::into_inner) = ledger;
+    /// Takes the opened ledger.
+    pub(super) fn open(&self, ledger: Ledger) {
+        self.show_now(Shown::Ledger(ledger));
+    }
+
+    /// Gives the file back so that it can be opened again.
+    pub(super) fn close(&self) {
+        self.show_now(Shown::Nothing);
+    }
+
+    /// Gives the file back until the vault is unlocked.
+    pub(super) fn lock(&self) {
+        self.show_now(Shown::Locked);
+    }
+
+    fn show_now(&self, shown: Shown) {
+        *self.ledger.write().unwrap_or_else(PoisonError::into_inner) = shown;
     }
 
     fn view(&self) -> Result<View, ApiError> {
-        let ledger = self.ledger.read().unwrap_or_else(PoisonError::into_inner);
-        match ledger.as_ref() {
-            Some(ledger) => ledger.view().map_err(disk),
-            None => Err(ApiError::new(ErrorKind::Storage, "The disk failed and is being tried again.")),
+        match &*self.ledger.read().unwrap_or_else(PoisonError::into_inner) {
+            Shown::Ledger(ledger) => ledger.view().map_err(disk),
+            Shown::Locked => Err(super::locking::locked()),
+            Shown::Nothing => Err(ApiError::new(ErrorKind::Storage, "The disk failed and is being tried again.")),
         }
     }
 

@@ -38,6 +38,10 @@ impl Desk {
                 self.trouble = text::preview(&error);
                 Vec::new()
             }
+            Notice::Vault { vault } => {
+                let ask = Effect::Call(super::Asked::Info, y7ke_node::api::Command::NodeInfo);
+                if vault.locked { Vec::new() } else { vec![ask] }
+            }
             Notice::Resync => {
                 let mut effects = self.ask_for_everything();
                 effects.push(Effect::Chat(Chat::Resync));
