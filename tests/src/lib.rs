@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(all(unix, feature = "rivals"))]
+pub mod bench;
 pub mod process;
 pub mod proxy;
 pub mod sim;
