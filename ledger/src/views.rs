@@ -27,7 +27,7 @@ pub use contacts::{
     settings, stored_request,
 };
 pub use conversations::{ConversationRow, MAX_UNREAD, Unread, conversation, marks_up_to, members, openings, reads_of};
-pub use messages::{MessageKey, MessageRow, Page, authored, message, message_keys, page, row};
+pub use messages::{MessageKey, MessageRow, Page, Places, authored, message, message_keys, page, places, row};
 pub use people::{DeviceRow, devices, person_of, profile_name};
 pub use reach::Reach;
 

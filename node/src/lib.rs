@@ -29,4 +29,4 @@ pub mod uri;
 mod vault;
 
 pub use options::{Config, Options};
-pub use shell::{Handle, MessageKey, Node, NoticeReader, StartError, Views};
+pub use shell::{Handle, MessageKey, Node, NoticeReader, Places, StartError, Views};

@@ -38,7 +38,7 @@ use self::handle::{Ended, INBOX, Inbound, Inner, SEARCHES};
 use self::keeper::Keeper;
 use self::notices::Hub;
 pub use self::notices::NoticeReader;
-pub use self::views::{MessageKey, Views};
+pub use self::views::{MessageKey, Places, Views};
 use crate::api::Command;
 use crate::core::{CoreConfig, Engine};
 use crate::home::{Given, Home};

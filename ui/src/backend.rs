@@ -8,7 +8,7 @@ use y7ke_node::api::{ApiError, Command, Conversation, MessageView};
 use y7ke_node::uri::Uri;
 use y7ke_node::{Handle, MessageKey, NoticeReader};
 
-use crate::port::{Backend, Key, Reply, Sink, Source};
+use crate::port::{Backend, Key, Reply, Sink, Source, Stretch};
 
 /// A running node as the desktop's backend.
 pub struct NodeBackend {
@@ -24,8 +24,9 @@ impl NodeBackend {
 }
 
 impl Source for NodeBackend {
-    fn index(&self, of: &Conversation) -> Result<Vec<Key>, ApiError> {
-        Ok(self.node.views().index(of)?.iter().map(key).collect())
+    fn index(&self, of: &Conversation, before: Option<&Key>, limit: usize) -> Result<Stretch, ApiError> {
+        let places = self.node.views().index(of, before.map(place).as_ref(), limit)?;
+        Ok(Stretch { keys: places.keys.iter().map(key).collect(), more: places.more })
     }
 
     fn messages(&self, keys: &[Key]) -> Result<Vec<MessageView>, ApiError> {

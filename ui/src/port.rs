@@ -41,10 +41,29 @@ fn bytes(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
+/// A stretch of a conversation's index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// Places, ascending.
+    pub keys: Vec<Key>,
+    /// Older ones exist.
+    pub more: bool,
+}
+
+impl Stretch {
+    /// The end of `older`, the places before some place in an index that is in memory.
+    pub fn end_of<'k>(older: impl DoubleEndedIterator<Item = &'k Key>, limit: usize) -> Self {
+        let mut older = older.rev();
+        let mut keys: Vec<Key> = older.by_ref().take(limit).copied().collect();
+        keys.reverse();
+        Self { keys, more: older.next().is_some() }
+    }
+}
+
 /// Snapshot reads of messages: what was durable when asked.
 pub trait Source {
-    /// Every message's place, ascending.
-    fn index(&self, of: &Conversation) -> Result<Vec<Key>, ApiError>;
+    /// The places of the newest `limit` messages, or the newest before `before`.
+    fn index(&self, of: &Conversation, before: Option<&Key>, limit: usize) -> Result<Stretch, ApiError>;
     /// The messages at these places, in the same order; one that is gone is left out.
     fn messages(&self, keys: &[Key]) -> Result<Vec<MessageView>, ApiError>;
     /// The oldest message not read here.

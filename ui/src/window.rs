@@ -34,6 +34,9 @@ use crate::ui::{self, MainWindow, MessageRow};
 /// The clock on the list and the separators is at most this old.
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Pause between two stretches of an index that fills up: each leaves most of a frame to everything else.
+const FILLING: Duration = Duration::from_millis(16);
+
 /// What the shell needs of the world.
 pub struct World {
     /// The node.
@@ -67,6 +70,7 @@ pub struct App {
     post: Sender<Input>,
     due: Timer,
     minute: Timer,
+    filling: Timer,
 }
 
 impl App {
@@ -84,11 +88,13 @@ impl App {
             post,
             due: Timer::default(),
             minute: Timer::default(),
+            filling: Timer::default(),
         });
         app.hang_lists();
         wires::connect(&app);
         app.listen();
         app.keep_time();
+        app.fill_up();
         app.handle(Input::Began);
         Ok(app)
     }
@@ -96,6 +102,11 @@ impl App {
     /// The window.
     pub fn window(&self) -> &MainWindow {
         &self.window
+    }
+
+    /// Whether the window shows what the node knows.
+    pub fn is_ready(&self) -> bool {
+        self.desk.borrow().ready()
     }
 
     /// The person did something.
@@ -131,6 +142,28 @@ impl App {
     fn keep_time(self: &Rc<Self>) {
         let app = Rc::downgrade(self);
         self.minute.start(TimerMode::Repeated, MINUTE, move || tick(&app));
+    }
+
+    /// Brings the older places of the open conversation in, stretch by stretch; stands still once all are there.
+    fn fill_up(self: &Rc<Self>) {
+        let app = Rc::downgrade(self);
+        self.filling.start(TimerMode::Repeated, FILLING, move || {
+            app.upgrade().iter().for_each(|app| app.fill_further());
+        });
+        self.filling.stop();
+    }
+
+    fn fill_further(&self) {
+        // A row that is being looked for is known by its number, which filling changes.
+        if ui::Desk::get(&self.window).get_seek() >= 0 {
+            return;
+        }
+        let chat = self.chat.borrow().clone();
+        chat.iter().for_each(|chat| chat.change(|timeline, backend| timeline.fill(backend)));
+        if !chat.is_some_and(|chat| chat.with(|timeline, _| timeline.fills())) {
+            self.filling.stop();
+        }
+        self.count_rows();
     }
 
     fn handle(self: &Rc<Self>, input: Input) {
@@ -232,6 +265,8 @@ impl App {
         let backend = Rc::clone(&self.world.backend);
         let mut timeline = Timeline::open(of.clone(), &*backend);
         let first: Option<Key> = if unread > 0 { backend.first_unread(&of).unwrap_or_default() } else { None };
+        // No list shows these rows yet, so nobody is told.
+        first.iter().for_each(|first| drop(timeline.reach(first, &*backend)));
         let seek = timeline.set_fresh(first);
         let name = self.desk.borrow().person_name();
         let rows = Rc::new(ChatRows::new(timeline, backend, self.world.zone, now, name));
@@ -239,6 +274,7 @@ impl App {
         let to = ui::Desk::get(&self.window);
         to.set_stick(seek.is_none());
         to.set_seek(seek.and_then(|row| i32::try_from(row).ok()).unwrap_or(-1));
+        self.filling.restart();
     }
 
     fn show_rows(&self, rows: Option<Rc<ChatRows>>) {

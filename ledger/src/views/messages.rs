@@ -78,6 +78,15 @@ pub struct Page {
     pub more: bool,
 }
 
+/// Places of some messages, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The places.
+    pub keys: Vec<MessageKey>,
+    /// Older ones exist.
+    pub more: bool,
+}
+
 /// The newest `limit` messages of `logs`, or the newest before `before`.
 pub fn page<S: Events>(
     source: &S,
@@ -85,21 +94,24 @@ pub fn page<S: Events>(
     before: Option<&MessageKey>,
     limit: usize,
 ) -> Result<Page, S::Error> {
-    let mut found = Vec::new();
-    for log in logs {
-        for table in [Table::Messages, Table::Unopened] {
-            let keys = newest(source, table, log, before, limit.saturating_add(1))?;
-            found.extend(keys.into_iter().map(|key| (key, *log)));
-        }
-    }
-    found.sort_unstable();
-    let more = found.len() > limit;
-    let newest = found.split_off(found.len().saturating_sub(limit));
+    let (newest, more) = newest_of_all(source, logs, before, limit)?;
     let messages = newest.iter().map(|(key, log)| row(source, log, key)).collect::<Result<_, _>>()?;
     Ok(Page { messages, more })
 }
 
-/// Every message's place in display order: the index of a paged list. Cheap: no body is touched.
+/// The places of the newest `limit` messages of `logs`, or the newest before `before`: a stretch of the index of
+/// a paged list. Cheap: no body is touched.
+pub fn places<R: Rows>(
+    rows: &R,
+    logs: &[LogId],
+    before: Option<&MessageKey>,
+    limit: usize,
+) -> Result<Places, R::Error> {
+    let (newest, more) = newest_of_all(rows, logs, before, limit)?;
+    Ok(Places { keys: newest.into_iter().map(|(key, _)| key).collect(), more })
+}
+
+/// Every message's place in display order.
 pub fn message_keys<R: Rows>(rows: &R, logs: &[LogId]) -> Result<Vec<MessageKey>, R::Error> {
     let mut keys = Vec::new();
     for log in logs {
@@ -183,6 +195,28 @@ pub(super) fn key_of<R: Rows>(rows: &R, at: &EventAt) -> Result<Option<MessageKe
 pub(super) fn split_authored(device: DeviceId, name: &[u8], value: &[u8]) -> Option<MessageKey> {
     let (seq, id) = (key::number_at(name, 64)?, key::id_at(name, 72)?.into());
     Some(MessageKey { hlc: key::number_at(value, 0)?, device, id, seq })
+}
+
+/// A place, and the log that it is in.
+type Placed = (MessageKey, LogId);
+
+/// Of all `logs`, in display order; and whether there are older ones.
+fn newest_of_all<R: Rows>(
+    rows: &R,
+    logs: &[LogId],
+    before: Option<&MessageKey>,
+    limit: usize,
+) -> Result<(Vec<Placed>, bool), R::Error> {
+    let mut found = Vec::new();
+    for log in logs {
+        for table in [Table::Messages, Table::Unopened] {
+            let keys = newest(rows, table, log, before, limit.saturating_add(1))?;
+            found.extend(keys.into_iter().map(|key| (key, *log)));
+        }
+    }
+    found.sort_unstable();
+    let more = found.len() > limit;
+    Ok((found.split_off(found.len().saturating_sub(limit)), more))
 }
 
 fn newest<R: Rows>(

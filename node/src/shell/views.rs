@@ -1,7 +1,7 @@
 //! Snapshot reads for the desktop's paged model: no command, no waiting for the core.
 //!
 //! ```text
-//! index(conversation) ─▶ [MessageKey], oldest first     cheap: no text is opened
+//! index(of, before)   ─▶ [MessageKey], oldest first     a stretch, from its end; cheap: no text is opened
 //! messages(keys)      ─▶ [MessageView]                  opened on demand, a screenful at a time
 //! search(query)       ─▶ newest messages with its words  opened one after the other (`core/search.rs`)
 //! ```
@@ -14,8 +14,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use y7ke_crypto::ids::{LogId, RootId};
 use y7ke_ledger::Ledger;
 use y7ke_ledger::store::{StorageError, View};
-pub use y7ke_ledger::views::MessageKey;
 use y7ke_ledger::views::{self, ContactRow, MessageRow, Reach};
+pub use y7ke_ledger::views::{MessageKey, Places};
 
 use super::clock::Clock;
 use crate::api::{Answer, ApiError, Conversation, ErrorKind, MessageView};
@@ -45,11 +45,11 @@ impl Views {
         Self { ledger: Arc::new(RwLock::new(Shown::Ledger(ledger))), me, clock }
     }
 
-    /// Every message's place in display order, oldest first: the index of a paged list.
-    pub fn index(&self, of: &Conversation) -> Result<Vec<MessageKey>, ApiError> {
+    /// The places of the newest `limit` messages, or the newest before `before`: a stretch of a paged list's index.
+    pub fn index(&self, of: &Conversation, before: Option<&MessageKey>, limit: usize) -> Result<Places, ApiError> {
         let view = self.view()?;
         let logs = self.logs(&view, of)?;
-        views::message_keys(&view, &logs).map_err(disk)
+        views::places(&view, &logs, before, limit).map_err(disk)
     }
 
     /// The messages at these places, in the same order; one that is gone is left out.

@@ -1,11 +1,13 @@
 //! The rows of one conversation, made on demand.
 //!
 //! ```text
-//! keys  k0 k1 k2 … kn        every message's place, (hlc, device) ascending; at most SHOWN, the newest
+//! keys  ◀─ fill ─ k0 k1 … kn  messages' places, (hlc, device) ascending; the newest, at most SHOWN
 //! cache      ▒▒▒    ▒▒       messages read in pages of PAGE, KEPT of them, least used go first
 //! rows  r0 r1 r2 … rn o1 o2  one row a message, then what is on its way to the disk
 //! ```
 //!
+//! * Opening reads the places of FIRST messages, whatever the log's length; the older ones come in stretches
+//!   afterwards ([`Timeline::fill`]), above what is seen.
 //! * A row carries what stands above it (day, "new"), so that rows and messages have one index.
 //! * Whatever changes tells exactly which rows ([`Change`]); the list is never reset.
 //! * A row depends on its two neighbours (grouping, ticks), so they change with it.
@@ -23,6 +25,12 @@ use crate::ui::{MessageRow, Tick};
 /// Rows of one list at most: its positions are 32-bit floats, exact to about 100,000 rows.
 pub const SHOWN: usize = 100_000;
 
+/// Places read when a conversation is opened: more than any screen has rows.
+const FIRST: usize = 256;
+
+/// Places read at a time afterwards: a stretch takes about a millisecond.
+const STRETCH: usize = 1_024;
+
 /// Messages read at a time: two screens.
 const PAGE: usize = 64;
 
@@ -37,6 +45,8 @@ const GROUP_MS: u64 = 5 * 60_000;
 pub enum Change {
     /// A row came in here.
     Added(usize),
+    /// So many rows came in above all others.
+    Earlier(usize),
     /// This row looks different.
     Changed(usize),
     /// The row here is gone.
@@ -59,6 +69,7 @@ pub struct Setting<'a> {
 pub struct Timeline {
     of: Conversation,
     keys: Vec<Key>,
+    /// Messages older than the first row are on the disk.
     older: bool,
     cache: Cache,
     /// Given to a session, by notices: snapshots do not know it.
@@ -70,7 +81,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Opens `of` at its index; texts are read later.
+    /// Opens `of` with the end of its index; texts are read later.
     pub fn open(of: Conversation, source: &(impl Source + ?Sized)) -> Self {
         let mut timeline = Self {
             of,
@@ -82,19 +93,53 @@ impl Timeline {
             fresh: None,
             trouble: None,
         };
-        timeline.read_index(source);
+        timeline.read_older(FIRST, source);
         timeline
     }
 
-    fn read_index(&mut self, source: &(impl Source + ?Sized)) {
-        match source.index(&self.of) {
-            Ok(keys) => {
-                self.older = keys.len() > SHOWN;
-                self.keys = keys[keys.len().saturating_sub(SHOWN)..].to_vec();
+    /// Takes in the places of `limit` messages before the first row, as far as there is room; how many came.
+    fn read_older(&mut self, limit: usize, source: &(impl Source + ?Sized)) -> usize {
+        let limit = limit.min(SHOWN.saturating_sub(self.keys.len()));
+        match source.index(&self.of, self.keys.first(), limit) {
+            Ok(stretch) => {
+                self.older = stretch.more;
                 self.trouble = None;
+                let came = stretch.keys.len();
+                self.keys.splice(0..0, stretch.keys);
+                came
             }
-            Err(fault) => self.trouble = Some(fault.message),
+            Err(fault) => {
+                self.trouble = Some(fault.message);
+                0
+            }
         }
+    }
+
+    /// Whether rows are still to come in above the first one.
+    pub fn fills(&self) -> bool {
+        self.older && self.keys.len() < SHOWN && self.trouble.is_none()
+    }
+
+    /// Takes in the next stretch of older messages.
+    pub fn fill(&mut self, source: &(impl Source + ?Sized)) -> Vec<Change> {
+        let came = if self.fills() { self.read_older(STRETCH, source) } else { 0 };
+        earlier(came)
+    }
+
+    /// Takes in whatever is needed for `key` to have a row with a stretch above it.
+    pub fn reach(&mut self, key: &Key, source: &(impl Source + ?Sized)) -> Vec<Change> {
+        earlier(self.read_back_to(key, source))
+    }
+
+    fn read_back_to(&mut self, key: &Key, source: &(impl Source + ?Sized)) -> usize {
+        let mut all = 0;
+        while self.fills() && self.keys.first().is_none_or(|first| first >= key) {
+            match self.read_older(STRETCH, source) {
+                0 => break,
+                came => all += came,
+            }
+        }
+        all
     }
 
     /// Rows there are.
@@ -204,9 +249,14 @@ impl Timeline {
     /// Reads the index again after notices were missed: exact changes for what came and went.
     pub fn resync(&mut self, source: &(impl Source + ?Sized)) -> Vec<Change> {
         let before = std::mem::take(&mut self.keys);
-        self.keys.clone_from(&before);
         self.cache = Cache::default();
-        self.read_index(source);
+        self.read_older(FIRST, source);
+        if self.trouble.is_some() {
+            self.keys = before;
+            return (0..self.len()).map(Change::Changed).collect();
+        }
+        let back = before.first().map_or(0, |first| self.read_back_to(first, source));
+        tracing::debug!(rows = self.keys.len(), back, "the index was read again");
         let mut changes = differences(&before, &self.keys);
         changes.extend((0..self.len()).map(Change::Changed));
         changes
@@ -229,7 +279,9 @@ impl Timeline {
         if let Some(out) = self.outgoing.iter().find(|out| ticket_id(out.ticket) == id) {
             return Some(out.text.clone());
         }
-        let at = self.keys.iter().rposition(|key| key.message_id() == id)?;
+        let mut wanted = [0; 32];
+        hex::decode_to_slice(id, &mut wanted).ok()?;
+        let at = self.keys.iter().rposition(|key| key.id == wanted)?;
         self.message(at, source).map(|message| text::plain(&message.text))
     }
 
@@ -242,7 +294,7 @@ impl Timeline {
         let after = self.facts(index + 1, source);
         let Some(this) = self.facts(index, source) else { return Some(self.unreadable(index)) };
         let mut row = draw(&this, before.as_ref(), after.as_ref(), with);
-        if index == 0 && self.older {
+        if index == 0 && self.older && self.keys.len() >= SHOWN {
             row.day = format!("Older messages are kept. Shown are the newest {SHOWN}.").into();
         }
         Some(row)
@@ -289,6 +341,11 @@ impl Timeline {
         }
         Ok(())
     }
+}
+
+/// So many rows came above all others. What was first has a neighbour now: the day above it may go.
+fn earlier(came: usize) -> Vec<Change> {
+    if came == 0 { Vec::new() } else { vec![Change::Earlier(came), Change::Changed(came)] }
 }
 
 /// A row's id while its message has none.
@@ -480,8 +537,10 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::ops::Bound;
 
     use super::*;
+    use crate::port::Stretch;
 
     const UTC: Setting<'static> = Setting { zone: Zone::Fixed(0), now_ms: START + 3_600_000, name: "Ada" };
     /// Monday, 16 November 2026, 12:00:00 UTC.
@@ -493,8 +552,9 @@ mod tests {
     }
 
     impl Source for Store {
-        fn index(&self, _: &Conversation) -> Result<Vec<Key>, ApiError> {
-            Ok(self.messages.keys().copied().collect())
+        fn index(&self, _: &Conversation, before: Option<&Key>, limit: usize) -> Result<Stretch, ApiError> {
+            let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+            Ok(Stretch::end_of(self.messages.range((Bound::Unbounded, end)).map(|(key, _)| key), limit))
         }
         fn messages(&self, keys: &[Key]) -> Result<Vec<MessageView>, ApiError> {
             self.pages.set(self.pages.get() + 1);
@@ -570,13 +630,20 @@ mod tests {
     }
 
     #[test]
-    fn c5_a_hundred_thousand_messages_open_with_two_pages_and_stay_bounded() {
+    fn c5_a_hundred_thousand_messages_open_with_two_pages_fill_upwards_and_stay_bounded() {
         let store = store((0..SHOWN as u64 + 500).map(|n| message(n, n % 3 == 0, START + n)));
         let mut timeline = open(&store);
-        assert_eq!((timeline.len(), timeline.older()), (SHOWN, true));
-        let last = timeline.row(SHOWN - 1, &store, UTC).expect("the newest");
+        assert_eq!((timeline.len(), timeline.older(), timeline.fills()), (FIRST, true, true));
+        let last = timeline.row(FIRST - 1, &store, UTC).expect("the newest");
         assert_eq!(last.text, "message 100499");
         assert!(store.pages.get() <= 2);
+        assert_eq!(timeline.fill(&store), [Change::Earlier(STRETCH), Change::Changed(STRETCH)]);
+        while timeline.fills() {
+            assert!(!timeline.fill(&store).is_empty());
+        }
+        assert_eq!((timeline.len(), timeline.older(), timeline.fill(&store)), (SHOWN, true, Vec::new()));
+        let first = timeline.row(0, &store, UTC).expect("the oldest shown");
+        assert!(first.text == "message 500" && first.day.contains("Older messages are kept"));
         (0..SHOWN).step_by(40).for_each(|at| {
             timeline.row(at, &store, UTC);
         });
@@ -610,7 +677,31 @@ mod tests {
         for n in [7, 3, 39, 0, 12, 1, 38].into_iter().chain(0..40).chain(0..40) {
             timeline.upsert(&message(n, n % 2 == 0, START + n));
         }
-        assert_eq!(timeline.keys, whole.index(&timeline.of).expect("in memory"));
+        assert_eq!(timeline.keys, whole.messages.keys().copied().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn c5_a_message_far_up_gets_its_row_and_some_above_it() {
+        let store = store((0..5_000).map(|n| message(n, n % 2 == 0, START + n)));
+        let mut timeline = open(&store);
+        let key = Key::of(&message(700, true, START)).expect("ids of the test are ids");
+        assert_eq!(timeline.set_fresh(Some(key)), None);
+        let changes = timeline.reach(&key, &store);
+        assert_eq!(changes, [Change::Earlier(timeline.len() - FIRST), Change::Changed(timeline.len() - FIRST)]);
+        let row = timeline.set_fresh(Some(key)).expect("it has a row now");
+        assert!(row > 0 && timeline.row(row, &store, UTC).is_some_and(|row| row.text == "message 700"));
+        assert_eq!(timeline.reach(&key, &store), Vec::new());
+    }
+
+    #[test]
+    fn a_resync_keeps_the_rows_that_were_filled_in() {
+        let store = store((0..3_000).map(|n| message(n, n % 2 == 0, START + n)));
+        let mut timeline = open(&store);
+        timeline.fill(&store);
+        let before = timeline.keys.clone();
+        let changes = timeline.resync(&store);
+        assert!(changes.iter().all(|change| !matches!(change, Change::Removed(_))));
+        assert!(timeline.keys.ends_with(&before));
     }
 
     fn outgoing(ticket: u64, text: &str) -> Outgoing {

@@ -49,6 +49,7 @@ impl ChatRows {
     fn tell(&self, change: Change) {
         match change {
             Change::Added(row) => self.notify.row_added(row, 1),
+            Change::Earlier(rows) => self.notify.row_added(0, rows),
             Change::Changed(row) if row < self.row_count() => self.notify.row_changed(row),
             Change::Changed(_) => {}
             Change::Removed(row) => self.notify.row_removed(row, 1),

@@ -2,9 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::rc::Rc;
 
-use y7ke::port::{Backend, Key, Reply, Sink, Source};
+use y7ke::port::{Backend, Key, Reply, Sink, Source, Stretch};
 use y7ke_node::api::{
     Answer, ApiError, Command, ContactState, ContactView, Conversation, Direction, ErrorKind, MessageView, Mode,
     NodeInfo, Notice, PathView, Presence, RequestState, RequestView, Settings, Status, VaultKind,
@@ -313,9 +314,13 @@ fn writes(command: &Command) -> bool {
 }
 
 impl Source for Fake {
-    fn index(&self, of: &Conversation) -> Result<Vec<Key>, ApiError> {
-        let Conversation::Person(of) = of else { return Ok(Vec::new()) };
-        Ok(self.messages.borrow().get(of).map(|all| all.keys().copied().collect()).unwrap_or_default())
+    fn index(&self, of: &Conversation, before: Option<&Key>, limit: usize) -> Result<Stretch, ApiError> {
+        let Conversation::Person(of) = of else { return Ok(Stretch::default()) };
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let stretch = |all: &BTreeMap<Key, MessageView>| {
+            Stretch::end_of(all.range((Bound::Unbounded, end)).map(|(key, _)| key), limit)
+        };
+        Ok(self.messages.borrow().get(of).map(stretch).unwrap_or_default())
     }
 
     fn messages(&self, keys: &[Key]) -> Result<Vec<MessageView>, ApiError> {

@@ -273,6 +273,9 @@ fn pages_go_back_from_the_newest_and_meet_without_gap() {
         assert!(part.messages.is_sorted_by_key(|row| row.key));
         before = part.messages.first().map(|row| row.key);
         seen.splice(0..0, part.messages.iter().map(|row| row.key));
+        let stretch = places(&world, &[talk(5)], part.messages.last().map(|row| row.key).as_ref(), 9).unwrap();
+        assert_eq!(stretch.keys, part.messages.iter().rev().skip(1).rev().map(|row| row.key).collect::<Vec<_>>());
+        assert_eq!(stretch.more, part.more);
         if !part.more {
             break;
         }
