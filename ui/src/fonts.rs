@@ -1,7 +1,8 @@
 //! Fonts that are always there.
 //!
 //! * The system's own face comes first wherever there is one.
-//! * Behind it stands a bundled one, so that text is readable on a machine without fonts.
+//! * Behind it stand bundled ones (`fonts/`), so that Latin, Greek, Cyrillic, Hebrew and Arabic text is readable on
+//!   a machine without fonts. Other scripts need a font of the system.
 //! * Ids and digits are always in the bundled monospace, so that they line up everywhere.
 //! * Emoji are the bundled monochrome ones: the software renderer draws colour bitmaps blank.
 //! * fontique 0.10 panics where fontconfig is installed and knows no font at all. There the bundled ones are
@@ -11,10 +12,25 @@ use std::panic::{catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use epaint_default_fonts::{HACK_REGULAR, NOTO_EMOJI_REGULAR, UBUNTU_LIGHT};
+use epaint_default_fonts::{HACK_REGULAR, NOTO_EMOJI_REGULAR};
 use slint::fontique_010::{fontique, shared_collection};
 
 use fontique::{Blob, Collection, FallbackKey, FamilyId, GenericFamily, Script};
+
+/// The faces of one family.
+type Faces = &'static [&'static [u8]];
+
+const TEXT: Faces = &[include_bytes!("../fonts/NotoSans-Regular.ttf"), include_bytes!("../fonts/NotoSans-Bold.ttf")];
+
+const HEBREW: Faces =
+    &[include_bytes!("../fonts/NotoSansHebrew-Regular.ttf"), include_bytes!("../fonts/NotoSansHebrew-Bold.ttf")];
+
+const ARABIC: Faces =
+    &[include_bytes!("../fonts/NotoSansArabic-Regular.ttf"), include_bytes!("../fonts/NotoSansArabic-Bold.ttf")];
+
+const MONO: Faces = &[HACK_REGULAR];
+
+const EMOJI: Faces = &[NOTO_EMOJI_REGULAR];
 
 /// Says where fonts were lent, to the program that was started again.
 const LENT: &str = "Y7KE_LENT_FONTS";
@@ -45,9 +61,9 @@ pub fn lend() -> std::io::Result<()> {
         return Err(std::io::Error::other("the lent fonts are not found"));
     }
     let folder = private_folder()?;
-    let files: [(&str, &[u8]); 3] =
-        [("text.ttf", UBUNTU_LIGHT), ("mono.ttf", HACK_REGULAR), ("emoji.ttf", NOTO_EMOJI_REGULAR)];
-    files.iter().try_for_each(|(name, font)| std::fs::write(folder.join(name), font))?;
+    let faces = [TEXT, HEBREW, ARABIC, MONO, EMOJI].concat();
+    let mut named = faces.iter().enumerate().map(|(at, face)| (folder.join(format!("{at}.ttf")), face));
+    named.try_for_each(|(path, face)| std::fs::write(path, face))?;
     std::fs::write(folder.join("fonts.conf"), fontconfig_file(&folder))?;
     let mut again = std::process::Command::new(std::env::current_exe()?);
     again.args(std::env::args_os().skip(1)).env("FONTCONFIG_FILE", folder.join("fonts.conf")).env(LENT, &folder);
@@ -82,26 +98,39 @@ pub fn return_lent() {
 /// Registers the bundled fonts behind the system's. Call once the platform is set.
 pub fn register() {
     let mut fonts = shared_collection();
-    let text = add(&mut fonts, UBUNTU_LIGHT);
-    let mono = add(&mut fonts, HACK_REGULAR);
-    let emoji = add(&mut fonts, NOTO_EMOJI_REGULAR);
-    let behind = [text, mono.clone(), emoji.clone()].concat();
+    let [text, hebrew, arabic, mono, emoji] =
+        [TEXT, HEBREW, ARABIC, MONO, EMOJI].map(|family| add_all(&mut fonts, family));
+    let behind = [text, hebrew.clone(), arabic.clone(), mono.clone(), emoji.clone()].concat();
     for generic in [GenericFamily::SansSerif, GenericFamily::SystemUi, GenericFamily::UiSansSerif] {
         put_behind(&mut fonts, generic, &behind);
     }
     put_behind(&mut fonts, GenericFamily::Monospace, &mono);
     fonts.set_generic_families(GenericFamily::Emoji, emoji.into_iter());
     for script in [b"Latn", b"Cyrl", b"Grek", b"Zyyy"] {
-        let key = FallbackKey::new(Script::from_bytes(*script), None);
-        let system: Vec<FamilyId> = fonts.fallback_families(key).collect();
-        fonts.set_fallbacks(key, system.into_iter().chain(behind.iter().copied()));
+        fall_back(&mut fonts, *script, &behind);
     }
+    fall_back(&mut fonts, *b"Hebr", &hebrew);
+    fall_back(&mut fonts, *b"Arab", &arabic);
+}
+
+/// Where nothing else has a script's letters: the system's first, then ours.
+fn fall_back(fonts: &mut Collection, script: [u8; 4], ours: &[FamilyId]) {
+    let key = FallbackKey::new(Script::from_bytes(script), None);
+    let system: Vec<FamilyId> = fonts.fallback_families(key).collect();
+    fonts.set_fallbacks(key, system.into_iter().chain(ours.iter().copied()));
 }
 
 /// What is set is asked before the system: the system's own are set first, then ours.
 fn put_behind(fonts: &mut Collection, generic: GenericFamily, ours: &[FamilyId]) {
     let system: Vec<FamilyId> = fonts.generic_families(generic).collect();
     fonts.set_generic_families(generic, system.into_iter().chain(ours.iter().copied()));
+}
+
+/// The families that the faces belong to, each once.
+fn add_all(fonts: &mut Collection, faces: Faces) -> Vec<FamilyId> {
+    let mut families: Vec<FamilyId> = faces.iter().flat_map(|face| add(fonts, face)).collect();
+    families.dedup();
+    families
 }
 
 fn add(fonts: &mut Collection, font: &'static [u8]) -> Vec<FamilyId> {

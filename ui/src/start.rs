@@ -8,7 +8,7 @@
 //! * The node's threads are its own; this thread is the window's.
 //! * The renderer is chosen here: a GL renderer without GL paints nothing and says nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::{Rc, Weak};
@@ -150,7 +150,7 @@ fn show(node: &Handle, notices: NoticeReader, fresh: bool) -> Result<(), Platfor
     };
     let app = App::new(world, fresh)?;
     APP.replace(Rc::downgrade(&app));
-    watch_focus(&app);
+    watch(&app);
     app.window().run()?;
     app.did(Act::Leave);
     Ok(())
@@ -181,15 +181,26 @@ fn pump() {
     app.iter().for_each(|app| app.pump());
 }
 
-/// A message counts as read only in an active window.
-fn watch_focus(app: &Rc<App>) {
-    let weak = Rc::downgrade(app);
+/// What the window system tells: a message counts as read only in an active window.
+fn watch(app: &Rc<App>) {
+    let (weak, painted) = (Rc::downgrade(app), Cell::new(false));
     app.window().window().on_winit_window_event(move |_, event| {
-        if let (winit::event::WindowEvent::Focused(active), Some(app)) = (event, weak.upgrade()) {
-            app.did(Act::Active(*active));
+        let Some(app) = weak.upgrade() else { return EventResult::Propagate };
+        match event {
+            winit::event::WindowEvent::Focused(active) => app.did(Act::Active(*active)),
+            winit::event::WindowEvent::RedrawRequested if app.is_ready() && !painted.replace(true) => note_picture(),
+            _ => {}
         }
         EventResult::Propagate
     });
+}
+
+/// The frame is drawn and presented when this event is through; the bench of the first paint looks for this line.
+fn note_picture() {
+    let noted = slint::invoke_from_event_loop(|| tracing::debug!("the first picture is on the screen"));
+    if let Err(fault) = noted {
+        tracing::debug!("the loop ends with its first picture: {fault}");
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the shell's clock: the desk is given the time")]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use i_slint_backend_testing::{AccessibleRole, ElementHandle, ElementQuery, TestingBackend, TestingBackendOptions};
+use slint::fontique_010::fontique;
 use slint::platform::{Key as Stroke, PointerEventButton, WindowEvent};
 use slint::{ComponentHandle, LogicalPosition, LogicalSize, SharedString};
 use y7ke::model::time::Zone;
@@ -19,14 +20,26 @@ thread_local! {
     static READY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A platform for this thread, with the bundled fonts.
+/// A platform for this thread, with the bundled fonts and no others: pictures are the same on every machine.
 pub fn platform() {
     if READY.replace(true) {
         return;
     }
     let options = TestingBackendOptions { mock_time: true, threading: false, renderer_name: Some("software".into()) };
     slint::platform::set_platform(Box::new(TestingBackend::new(options))).expect("the first platform of this thread");
+    forget_system_fonts();
     y7ke::fonts::register();
+}
+
+fn forget_system_fonts() {
+    let forgotten = i_slint_core::with_global_context(
+        || Err(slint::PlatformError::NoPlatform),
+        |context| {
+            let options = fontique::CollectionOptions { shared: true, system_fonts: false };
+            context.font_context().borrow_mut().collection = fontique::Collection::new(options);
+        },
+    );
+    forgotten.expect("the platform was set");
 }
 
 #[derive(Clone, Default)]
