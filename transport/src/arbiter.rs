@@ -167,6 +167,14 @@ impl<L: Copy + Ord> Arbiter<L> {
         self.pairs.get_mut(peer).map_or_else(Vec::new, |pair| pair.close(reason))
     }
 
+    /// A link is dead, though nothing broke that could be heard.
+    pub(crate) fn dead(&mut self, peer: &NetKey, link: L, reason: &CloseReason, now_ms: u64) -> Vec<Order<L>> {
+        let found = self.pairs.get_mut(peer).and_then(|pair| pair.links.get_mut(&link));
+        let mut orders = Vec::from_iter(found.and_then(|found| found.close(link, reason)));
+        orders.extend(self.settle(peer, now_ms));
+        orders
+    }
+
     /// Everybody who is connected.
     pub(crate) fn peers(&self) -> Vec<NetKey> {
         self.pairs.keys().copied().collect()

@@ -30,7 +30,7 @@ use crate::fault::NoNetKey;
 use crate::handler::{Handler, Instruction, Report};
 use crate::limits::PerIp;
 use crate::session::{self, Assignment, Ending, Outbox};
-use crate::{CloseReason, Event, Lane, Limits, Path, SessionId, Timing, Trust, peer};
+use crate::{CloseReason, Event, Lane, Limits, Path, SessionId, Timing, Trust, peer, route};
 
 /// Too many new connections from one address.
 #[derive(Clone, Copy, Debug, Error)]
@@ -79,6 +79,8 @@ pub(crate) struct Sessions {
 struct Link {
     peer: NetKey,
     path: Path,
+    /// This machine's end, as far as it is known.
+    local: Option<IpAddr>,
     mine: bool,
     /// `Opened` was told, `Closed` was not.
     session: Option<SessionId>,
@@ -88,7 +90,7 @@ struct Link {
 
 struct Open {
     peer: NetKey,
-    link: ConnectionId,
+    trusted: bool,
     outbox: Outbox,
 }
 
@@ -143,15 +145,41 @@ impl Sessions {
 
     /// Sets how far the peer of a session is trusted.
     pub(crate) fn trust(&mut self, session: SessionId, level: Trust) {
-        let Some(open) = self.open.get(&session) else { return };
-        match level {
-            Trust::Stranger => open.outbox.set_cap(self.limits.stranger_frame),
-            Trust::Contact => {
-                open.outbox.set_cap(self.limits.contact_frame);
-                if let Some(ip) = self.counted.remove(&open.link) {
-                    self.per_ip.give_back(ip);
-                }
+        let Some(open) = self.open.get_mut(&session) else { return };
+        open.trusted = level == Trust::Contact;
+        open.outbox.set_cap(if open.trusted { self.limits.contact_frame } else { self.limits.stranger_frame });
+        if open.trusted {
+            let peer = open.peer;
+            self.vouch_for(&peer);
+        }
+    }
+
+    /// A contact's connections do not count, nor do those that lost the race of the same dial: they never got
+    /// as far as to say whose they are.
+    fn vouch_for(&mut self, peer: &NetKey) {
+        let theirs =
+            self.links.iter().filter(|(_, link)| link.peer == *peer).map(|(id, link)| (*id, link.path.remote.ip()));
+        let theirs: Vec<(ConnectionId, Option<IpAddr>)> = theirs.collect();
+        for (id, ip) in theirs {
+            if self.counted.remove(&id).is_some()
+                && let Some(ip) = ip
+            {
+                self.per_ip.vouched(ip, self.clock.now_ms());
             }
+        }
+    }
+
+    fn is_trusted(&self, peer: &NetKey) -> bool {
+        self.open.values().any(|open| open.peer == *peer && open.trusted)
+    }
+
+    /// Ends what went out from an address that this machine does not have any more.
+    pub(crate) fn end_the_homeless(&mut self, is_ours: impl Fn(IpAddr) -> bool) {
+        let homeless = |link: &Link| link.local.is_some_and(|ip| !is_ours(ip));
+        let links = self.links.iter().filter(|(_, link)| homeless(link)).map(|(id, link)| (*id, link.peer));
+        for (id, peer) in links.collect::<Vec<_>>() {
+            let orders = self.arbiter.dead(&peer, id, &CloseReason::Homeless, self.clock.now_ms());
+            self.obey(peer, orders);
         }
     }
 
@@ -191,7 +219,7 @@ impl Sessions {
         let (tell, told) = oneshot::channel();
         self.actions.push_back(ToSwarm::GenerateEvent(Note { event: opened, told: Some(tell) }));
         let (outbox, mail) = session::mail(&self.limits);
-        self.open.insert(session, Open { peer, link: id, outbox });
+        self.open.insert(session, Open { peer, trusted: false, outbox });
         let (events, limits, timing) = (self.events.clone(), self.limits, self.timing);
         let job = Assignment { session, told, mail, events, limits, timing };
         self.instruct(peer, id, Instruction::Start(Box::new(job)));
@@ -218,7 +246,11 @@ impl Sessions {
         let mine = dialled_by_us(established.endpoint);
         let lower = if mine { self.me } else { peer } < if mine { peer } else { self.me };
         let rank = Rank::of(&path, lower);
-        self.links.insert(id, Link { peer, path, mine, session: None, ended: None });
+        let local = route::local_ip(established.endpoint, path.remote.ip());
+        self.links.insert(id, Link { peer, path, local, mine, session: None, ended: None });
+        if self.is_trusted(&peer) {
+            self.vouch_for(&peer);
+        }
         let orders = self.arbiter.up(peer, id, rank, mine, self.clock.now_ms());
         self.obey(peer, orders);
     }

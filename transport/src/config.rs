@@ -98,7 +98,8 @@ impl Default for Limits {
 pub struct Timing {
     /// Between two heartbeats on a session's handshake lane.
     pub heartbeat: Duration,
-    /// Silence after which a session counts as dead: two heartbeats and some.
+    /// Silence after which a session counts as dead: two heartbeats and some. By themselves TCP and QUIC
+    /// may stay silent after an outage for as long again as it lasted.
     pub dead_after: Duration,
     /// For one dial or one inbound handshake, name resolution included.
     pub connect: Duration,
@@ -121,8 +122,8 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            heartbeat: Duration::from_secs(5),
-            dead_after: Duration::from_secs(12),
+            heartbeat: Duration::from_secs(3),
+            dead_after: Duration::from_secs(7),
             connect: Duration::from_secs(10),
             lanes: Duration::from_secs(10),
             idle: Duration::from_secs(15),

@@ -6,6 +6,7 @@
 //! attempt ──established──▶ Dialled to every ask of it and of its peer
 //!         ──failed───────▶ the last attempt of an ask: DialFailed with everything that happened
 //!         ──wrong peer───▶ once more without that address: libp2p gives up on all of them at the first
+//! distrust ─▶ later asks do not join what is under way: it began on another network
 //! ```
 //!
 //! Each ask is answered exactly once. `L` is a connection's id.
@@ -24,12 +25,18 @@ pub(crate) struct Group {
     /// Never empty; a single one where anybody will do.
     pub(crate) addresses: Vec<Address>,
     askers: BTreeSet<u64>,
+    /// It began before the network changed.
+    stale: bool,
 }
 
 impl Group {
+    fn new(peer: Option<NetKey>, addresses: Vec<Address>) -> Self {
+        Self { peer, addresses, askers: BTreeSet::new(), stale: false }
+    }
+
     /// An attempt that nobody asked for: a better path to a peer that is connected.
     pub(crate) fn unasked(peer: NetKey, addresses: Vec<Address>) -> Self {
-        Self { peer: Some(peer), addresses, askers: BTreeSet::new() }
+        Self::new(Some(peer), addresses)
     }
 }
 
@@ -97,6 +104,11 @@ impl<L: Copy + Ord> Dials<L> {
         (asks.map(|ask| Event::Dialled { ticket: ask.ticket, peer }).collect(), attempt)
     }
 
+    /// The network changed: what is under way may lead nowhere, and is not joined any more.
+    pub(crate) fn distrust(&mut self) {
+        self.attempts.values_mut().for_each(|group| group.stale = true);
+    }
+
     /// What an attempt tried.
     pub(crate) fn tried(&self, link: L) -> Vec<Address> {
         self.attempts.get(&link).map_or_else(Vec::new, |group| group.addresses.clone())
@@ -125,9 +137,7 @@ impl<L: Copy + Ord> Dials<L> {
                     faults.push(fault(address, DialFault::WrongPeer { got: Some(got) }));
                 }
                 (Some(want), _) => by_peer.entry(want).or_default().push(address.with_peer(&want)),
-                (None, _) => {
-                    groups.push(Group { peer: None, addresses: vec![address.clone()], askers: BTreeSet::new() })
-                }
+                (None, _) => groups.push(Group::new(None, vec![address.clone()])),
             }
         }
         groups.extend(by_peer.into_iter().map(|(peer, addresses)| Group::unasked(peer, addresses)));
@@ -137,6 +147,7 @@ impl<L: Copy + Ord> Dials<L> {
     /// Joins the attempts that are under way to the same target; what they do not try remains.
     fn join(&mut self, mut target: Group, asker: u64) -> Option<Group> {
         let same = |group: &&mut Group| match target.peer {
+            _ if group.stale => false,
             Some(peer) => group.peer == Some(peer),
             None => group.peer.is_none() && group.addresses == target.addresses,
         };
@@ -176,7 +187,7 @@ impl Group {
         };
         let rest: Vec<Address> = self.addresses.iter().filter(|address| !tried(address)).cloned().collect();
         let once_more = faults.iter().any(wrong) && !rest.is_empty() && rest.len() < self.addresses.len();
-        once_more.then(|| Self { addresses: rest, ..self.clone() })
+        once_more.then(|| Self { addresses: rest, stale: false, ..self.clone() })
     }
 }
 
@@ -289,5 +300,21 @@ mod tests {
         let groups = dials.ask(Ticket(1), Some(key(1)), &[address(1)], nobody).unwrap();
         dials.started(7, groups[0].clone());
         assert_eq!(dials.established(99, key(1)).0, [Event::Dialled { ticket: Ticket(1), peer: key(1) }]);
+    }
+
+    #[test]
+    fn what_began_on_another_network_is_not_waited_for() {
+        let mut dials = dials();
+        let groups = dials.ask(Ticket(1), Some(key(1)), &[address(1)], nobody).unwrap();
+        dials.started(7, groups[0].clone());
+        dials.distrust();
+        let again = dials.ask(Ticket(2), Some(key(1)), &[address(1)], nobody).unwrap();
+        assert_eq!(again[0].addresses, [address(1).with_peer(&key(1))]);
+        dials.started(8, again[0].clone());
+        assert!(matches!(
+            &dials.failed(7, &[refused(address(1))]).0[..],
+            [Event::DialFailed { ticket: Ticket(1), .. }]
+        ));
+        assert_eq!(dials.established(8, key(1)).0, [Event::Dialled { ticket: Ticket(2), peer: key(1) }]);
     }
 }

@@ -1,10 +1,19 @@
-//! mDNS that can be switched off.
+//! mDNS over IPv4 and IPv6 that can be switched off.
+//!
+//! ```text
+//! libp2p's mDNS, IPv4 ─┐
+//!                      ├─▶ Known: who, and where, newest first ─▶ all that is known of whoever was heard of
+//! libp2p's mDNS, IPv6 ─┘
+//! ```
+//!
+//! libp2p's behaviour speaks one of the two families, so there is one of each; a network without IPv4 has
+//! discovery as well. (Over IPv6 it multicasts on the interface that the system prefers, not on each.)
 //!
 //! libp2p's behaviour spawns a task per interface and leaves it behind when it is dropped: it would go
 //! on answering queries with our peer id. So these tasks get a small runtime of their own, and die
 //! with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::task::{Context, Poll, Waker};
 
@@ -19,6 +28,14 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId};
 use tokio::runtime::{Builder, Runtime};
 
+/// Devices that are remembered: a crowded office; more are forgotten, least key first.
+const MAX_PEERS: usize = 256;
+/// Addresses of one device that are remembered: anybody on the LAN can announce thousands.
+pub(crate) const MAX_ADDRESSES: usize = 16;
+
+/// Who was heard of, and where. Of a device all known addresses, the newest first.
+pub(crate) type Heard = Vec<(PeerId, Multiaddr)>;
+
 /// Announces us on the local network and listens for others there, while it is switched on.
 pub(crate) struct Lan {
     me: PeerId,
@@ -29,7 +46,9 @@ pub(crate) struct Lan {
 }
 
 struct Running {
-    mdns: mdns::tokio::Behaviour,
+    /// Over IPv4 and over IPv6.
+    families: [mdns::tokio::Behaviour; 2],
+    known: Known,
     /// None only while it is being shut down.
     runtime: Option<Runtime>,
 }
@@ -45,17 +64,75 @@ impl Drop for Running {
 impl Running {
     fn start(me: PeerId) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("y7ke-mdns").enable_all().build()?;
-        let mdns = {
-            let _inside = runtime.enter();
-            mdns::tokio::Behaviour::new(mdns::Config::default(), me)
-        };
-        match mdns {
-            Ok(mdns) => Ok(Self { mdns, runtime: Some(runtime) }),
+        let inside = runtime.enter();
+        let family =
+            |enable_ipv6| mdns::tokio::Behaviour::new(mdns::Config { enable_ipv6, ..mdns::Config::default() }, me);
+        let families = family(false).and_then(|v4| Ok([v4, family(true)?]));
+        drop(inside);
+        match families {
+            Ok(families) => Ok(Self { families, known: Known::default(), runtime: Some(runtime) }),
             Err(fault) => {
                 runtime.shutdown_background();
                 Err(fault)
             }
         }
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        self.families.iter_mut().for_each(|family| family.on_swarm_event(event));
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Heard, THandlerInEvent<Lan>>> {
+        let Self { families, known, runtime: Some(runtime) } = self else { return Poll::Pending };
+        let _inside = runtime.enter();
+        for family in families {
+            if let Poll::Ready(action) = family.poll(cx) {
+                return Poll::Ready(action.map_out(|event| known.take(event)));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// Where devices were heard of, as long as they stand by it.
+#[derive(Debug, Default)]
+struct Known {
+    devices: BTreeMap<PeerId, VecDeque<Multiaddr>>,
+}
+
+impl Known {
+    fn take(&mut self, event: mdns::Event) -> Heard {
+        match event {
+            mdns::Event::Discovered(found) => self.add(found),
+            mdns::Event::Expired(gone) => {
+                self.remove(&gone);
+                Vec::new()
+            }
+        }
+    }
+
+    fn add(&mut self, found: Heard) -> Heard {
+        let mut heard = BTreeMap::new();
+        for (peer, address) in found {
+            let addresses = self.devices.entry(peer).or_default();
+            addresses.retain(|known| *known != address);
+            addresses.push_front(address);
+            addresses.truncate(MAX_ADDRESSES);
+            heard.insert(peer, addresses.clone());
+            if self.devices.len() > MAX_PEERS {
+                self.devices.pop_first();
+            }
+        }
+        heard.into_iter().flat_map(|(peer, at)| at.into_iter().map(move |address| (peer, address))).collect()
+    }
+
+    fn remove(&mut self, gone: &Heard) {
+        for (peer, address) in gone {
+            if let Some(addresses) = self.devices.get_mut(peer) {
+                addresses.retain(|known| known != address);
+            }
+        }
+        self.devices.retain(|_, addresses| !addresses.is_empty());
     }
 }
 
@@ -74,7 +151,7 @@ impl Lan {
         if let Some(running) = &mut self.running {
             for (addr, listener_id) in &self.listening {
                 let event = NewListenAddr { listener_id: *listener_id, addr };
-                running.mdns.on_swarm_event(FromSwarm::NewListenAddr(event));
+                running.on_swarm_event(FromSwarm::NewListenAddr(event));
             }
         }
         if let Some(waker) = self.waker.take() {
@@ -86,7 +163,7 @@ impl Lan {
 
 impl NetworkBehaviour for Lan {
     type ConnectionHandler = dummy::ConnectionHandler;
-    type ToSwarm = mdns::Event;
+    type ToSwarm = Heard;
 
     fn handle_established_inbound_connection(
         &mut self,
@@ -120,7 +197,7 @@ impl NetworkBehaviour for Lan {
             _ => {}
         }
         if let Some(running) = &mut self.running {
-            running.mdns.on_swarm_event(event);
+            running.on_swarm_event(event);
         }
     }
 
@@ -128,10 +205,38 @@ impl NetworkBehaviour for Lan {
         match event {}
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<mdns::Event, THandlerInEvent<Self>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Heard, THandlerInEvent<Self>>> {
         self.waker = Some(cx.waker().clone());
-        let Some(Running { mdns, runtime: Some(runtime) }) = &mut self.running else { return Poll::Pending };
-        let _inside = runtime.enter();
-        mdns.poll(cx)
+        self.running.as_mut().map_or(Poll::Pending, |running| running.poll(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(n: usize) -> Multiaddr {
+        format!("/ip4/10.0.0.1/tcp/{n}").parse().unwrap()
+    }
+
+    #[test]
+    fn of_whoever_is_heard_of_everything_that_is_known_is_told_newest_first() {
+        let (ada, bob) = (PeerId::random(), PeerId::random());
+        let mut known = Known::default();
+        assert_eq!(known.add(vec![(ada, at(1)), (ada, at(2))]), [(ada, at(2)), (ada, at(1))]);
+        assert_eq!(known.add(vec![(bob, at(9))]), [(bob, at(9))]);
+        assert_eq!(known.add(vec![(ada, at(1))]), [(ada, at(1)), (ada, at(2))]);
+        assert_eq!(known.take(mdns::Event::Expired(vec![(ada, at(1))])), []);
+        assert_eq!(known.add(vec![(ada, at(3))]), [(ada, at(3)), (ada, at(2))]);
+    }
+
+    #[test]
+    fn what_a_network_announces_is_bounded() {
+        let mut known = Known::default();
+        let one = PeerId::random();
+        let heard = known.add((0..1_000).map(|n| (one, at(n))).collect());
+        assert_eq!((heard.len(), &heard[0].1), (MAX_ADDRESSES, &at(999)));
+        known.add((0..1_000).map(|n| (PeerId::random(), at(n))).collect());
+        assert_eq!(known.devices.len(), MAX_PEERS);
     }
 }

@@ -51,6 +51,7 @@ mod listen;
 mod muxer;
 mod path;
 mod peer;
+mod route;
 mod session;
 mod swarm;
 
@@ -180,13 +181,14 @@ pub enum Event {
         /// Why.
         why: ListenFault,
     },
-    /// The addresses of this machine changed after the start: dial again who is missing.
+    /// The addresses of this machine changed after the start: dial again who is missing. Sessions whose own end
+    /// is gone are `Closed` as `Homeless`, and attempts from before are not waited for by new dials.
     NetworkChanged,
     /// mDNS found a device on the local network.
     Discovered {
         /// Who, by its own account: a dial proves it.
         peer: NetKey,
-        /// Where, at most 16.
+        /// All that is known of where, the newest first, at most 16.
         addresses: Vec<Address>,
     },
     /// A dial reached its peer, or the peer is connected anyhow. A session opens, or is open.
@@ -250,6 +252,8 @@ pub enum CloseReason {
     PeerClosed,
     /// The connection broke.
     Lost,
+    /// This machine does not have the address any more that the connection went out from.
+    Homeless,
     /// Nothing was heard for [`Timing::dead_after`].
     Silent,
     /// The peer does not read: too much waits on this lane. Its fault, or its network's.

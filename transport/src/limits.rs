@@ -1,7 +1,7 @@
 //! New connections per IP address within a minute, from peers that did not prove to be contacts.
 //!
 //! ```text
-//! inbound ──admit──▶ counted ──Trust(Contact)──▶ given back
+//! inbound ──admit──▶ counted ──Trust(Contact)──▶ given back, with what the same dial tried beside it
 //!             └────▶ refused (not counted: waiting is enough to get in again)
 //! key = IPv4 address, or the /64 of an IPv6 address (one subscriber has at least that many)
 //! ```
@@ -13,6 +13,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The window, ms.
 const WINDOW_MS: u64 = 60_000;
+/// Attempts of one dial come within this, ms: TCP beside QUIC, one family beside the other.
+const RACE_MS: u64 = 10_000;
 /// Addresses remembered: 4,096 × ~100 bytes. Beyond, the one that was quiet longest is forgotten.
 const MAX_ADDRESSES: usize = 4_096;
 
@@ -49,11 +51,11 @@ impl PerIp {
         admitted
     }
 
-    /// A connection from this address proved to be a contact's: it does not count.
-    pub(crate) fn give_back(&mut self, ip: IpAddr) {
+    /// Somebody at this address proved to be a contact: what came from there in the same race does not count.
+    pub(crate) fn vouched(&mut self, ip: IpAddr, now_ms: u64) {
         let Some(subscriber) = subscriber(ip) else { return };
         if let Some(times) = self.seen.get_mut(&subscriber) {
-            times.pop_back();
+            times.retain(|at| now_ms.saturating_sub(*at) > RACE_MS);
         }
     }
 
@@ -127,15 +129,16 @@ mod tests {
     }
 
     #[test]
-    fn contacts_do_not_count() {
-        let mut limit = PerIp::new(1);
+    fn contacts_and_what_lost_against_them_do_not_count() {
+        let mut limit = PerIp::new(2);
         for now in 0..100 {
-            assert!(limit.admit(ip("192.0.2.1"), now));
-            limit.give_back(ip("192.0.2.1"));
+            assert!(limit.admit(ip("192.0.2.1"), now) && limit.admit(ip("192.0.2.1"), now));
+            limit.vouched(ip("192.0.2.1"), now);
         }
-        limit.give_back(ip("192.0.2.9"));
-        assert!(limit.admit(ip("192.0.2.1"), 100));
-        assert!(!limit.admit(ip("192.0.2.1"), 101));
+        limit.vouched(ip("192.0.2.9"), 100);
+        assert!(limit.admit(ip("192.0.2.1"), 100) && limit.admit(ip("192.0.2.1"), 100));
+        limit.vouched(ip("192.0.2.1"), 101 + RACE_MS);
+        assert!(!limit.admit(ip("192.0.2.1"), 102 + RACE_MS), "what came long before counts");
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //!
 //! Frames do not pass here: each session puts its own into the events, once its `Opened` was told.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 
 use futures::StreamExt;
@@ -17,7 +17,7 @@ use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, mdns};
+use libp2p::{Multiaddr, PeerId, Swarm};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
@@ -26,14 +26,13 @@ use y7ke_crypto::ids::NetKey;
 use crate::behaviour::Note;
 use crate::dials::{Dials, Group};
 use crate::endpoint::{Net, NetEvent};
+use crate::lan::{Heard, MAX_ADDRESSES};
 use crate::listen::Listeners;
 use crate::path::{Path, PathKind, Transport};
-use crate::{Address, CloseReason, Command, Event, ListenFault, Ticket, Timing, fault, peer};
+use crate::{Address, CloseReason, Command, Event, ListenFault, Ticket, Timing, fault, peer, route};
 
 /// Events of the shell that wait for room: connection events, not frames. Beyond, libp2p waits.
 const MAX_WAITING: usize = 1_024;
-/// Addresses of one device in one `Discovered`: anybody on the LAN can announce thousands.
-const MAX_DISCOVERED: usize = 16;
 
 /// The task behind [`crate::start`].
 pub(crate) struct Shell {
@@ -46,6 +45,8 @@ pub(crate) struct Shell {
     /// Dials that wait for the listeners.
     early: Vec<Dial>,
     listeners: Listeners<ListenerId>,
+    /// What this machine is called on the networks that it listens on.
+    ips: BTreeSet<IpAddr>,
     phase: Phase,
     timer: Pin<Box<Sleep>>,
 }
@@ -79,6 +80,7 @@ impl Shell {
             dials: Dials::new(me),
             early: Vec::new(),
             listeners: Listeners::new(),
+            ips: BTreeSet::new(),
             phase: Phase::Starting,
             timer: Box::pin(tokio::time::sleep(timing.listen)),
         }
@@ -180,11 +182,21 @@ impl Shell {
     }
 
     fn listening_changed(&mut self) {
-        self.tell_later(Event::Listening { addresses: self.listeners.addresses() });
-        if self.phase == Phase::Running {
-            self.tell_later(Event::NetworkChanged);
+        let addresses = self.listeners.addresses();
+        let ips: BTreeSet<IpAddr> = addresses.iter().filter_map(Address::ip).collect();
+        self.tell_later(Event::Listening { addresses });
+        // Each listener tells of the same change; it is one change.
+        if std::mem::replace(&mut self.ips, ips) != self.ips && self.phase == Phase::Running {
+            self.network_changed();
         }
         self.release_early();
+    }
+
+    /// Attempts that are under way may lead nowhere now, and connections from an address that is gone are dead.
+    fn network_changed(&mut self) {
+        self.tell_later(Event::NetworkChanged);
+        self.dials.distrust();
+        self.swarm.behaviour_mut().sessions.end_the_homeless(route::is_ours);
     }
 
     fn listener_closed(&mut self, id: ListenerId, fault: Option<&std::io::Error>) {
@@ -273,8 +285,8 @@ impl Shell {
                 self.dial_failed(connection_id, &error);
             }
             SwarmEvent::Behaviour(NetEvent::Sessions(note)) => self.waiting.push_back(note),
-            SwarmEvent::Behaviour(NetEvent::Lan(mdns::Event::Discovered(found))) => {
-                discovered(found, &self.me).into_iter().for_each(|event| self.tell_later(event));
+            SwarmEvent::Behaviour(NetEvent::Lan(heard)) => {
+                discovered(heard, &self.me).into_iter().for_each(|event| self.tell_later(event));
             }
             other => tracing::trace!(?other, "libp2p"),
         }
@@ -303,12 +315,12 @@ fn better(path: &Path, tried: Group) -> Option<Vec<Address>> {
     (!addresses.is_empty()).then_some(addresses)
 }
 
-fn discovered(found: Vec<(PeerId, Multiaddr)>, me: &NetKey) -> Vec<Event> {
+fn discovered(heard: Heard, me: &NetKey) -> Vec<Event> {
     let mut by_peer: BTreeMap<NetKey, Vec<Address>> = BTreeMap::new();
-    for (peer, address) in found {
+    for (peer, address) in heard {
         let (Some(peer), Ok(address)) = (peer::net_key(&peer), Address::checked(address)) else { continue };
         let addresses = by_peer.entry(peer).or_default();
-        if peer != *me && addresses.len() < MAX_DISCOVERED {
+        if peer != *me && addresses.len() < MAX_ADDRESSES {
             addresses.push(address.with_peer(&peer));
         }
     }
