@@ -7,7 +7,8 @@
 //!
 //! While something waits for that person (a request, a message) the pause is 0.5 s doubling to
 //! 4 s; else it doubles up to 5 minutes, with jitter so that a network that comes back is not
-//! stormed by everybody in the same second. News (an address, a network change) ends a pause.
+//! stormed by everybody in the same second. Pauses run from the beginning of the dial, so that one that hangs
+//! for long is followed soon. News (an address, a network change) ends a pause, and starts a dial that hangs anew.
 //!
 //! A session that ends soon after it began counts as a failed dial, so that a peer that takes our
 //! call and hangs up (we may be blocked there) is not called in a loop; one that hung up on purpose
@@ -21,6 +22,8 @@ use y7ke_crypto::ids::RootId;
 const FIRST_PAUSE_MS: u64 = 500;
 /// Longest pause while something waits for the person, ms: a friend who comes online has it within seconds.
 const URGENT_PAUSE_MS: u64 = 4_000;
+/// News end a dial that is at least this old, ms: whoever floods us with news does not make us dial in a loop.
+const NEWS_PAUSE_MS: u64 = 250;
 /// Longest pause otherwise, ms.
 const CALM_PAUSE_MS: u64 = 300_000;
 /// A session that lasted this long was a success, ms.
@@ -74,15 +77,17 @@ impl Dialing {
 
     /// Something new about this person: an address, a network: try at once.
     pub(crate) fn news(&mut self, root: &RootId, now_ms: u64) {
-        if let Some(person) = self.people.get_mut(root)
-            && let Stage::Waiting { until_ms } = &mut person.stage
-        {
-            person.failures = 0;
-            *until_ms = now_ms;
-        }
+        let Some(person) = self.people.get_mut(root) else { return };
+        let until_ms = match person.stage {
+            Stage::Waiting { .. } => now_ms,
+            Stage::Dialling { since_ms } => now_ms.max(since_ms + NEWS_PAUSE_MS),
+            Stage::Connected { .. } => return,
+        };
+        person.failures = 0;
+        person.stage = Stage::Waiting { until_ms };
     }
 
-    /// The network changed: everybody who waits is tried at once.
+    /// The network changed: everybody who is not connected is tried at once.
     pub(crate) fn news_for_all(&mut self, now_ms: u64) {
         let everybody: Vec<RootId> = self.people.keys().copied().collect();
         everybody.iter().for_each(|root| self.news(root, now_ms));
@@ -118,11 +123,11 @@ impl Dialing {
     /// A dial failed, or there was no address to dial; `jitter` is any random number.
     pub(crate) fn failed(&mut self, root: &RootId, now_ms: u64, jitter: u64) {
         if let Some(person) = self.people.get_mut(root)
-            && !matches!(person.stage, Stage::Connected { .. })
+            && let Stage::Dialling { since_ms } = person.stage
         {
             let pause = pause_ms(person.failures, person.urgent, jitter);
             person.failures = person.failures.saturating_add(1);
-            person.stage = Stage::Waiting { until_ms: now_ms + pause };
+            person.stage = Stage::Waiting { until_ms: (since_ms + pause).max(now_ms + FIRST_PAUSE_MS) };
         }
     }
 
@@ -213,14 +218,59 @@ mod tests {
     fn news_and_new_urgency_end_a_pause() {
         let mut dialing = Dialing::default();
         dialing.want(somebody(), false, 0);
+        let now_ms = fail_eight_times(&mut dialing, 0);
+        assert!(dialing.take_due(now_ms).is_empty());
+        dialing.news(&somebody(), now_ms);
+        let now_ms = fail_eight_times(&mut dialing, now_ms);
+        dialing.want(somebody(), true, now_ms);
+        assert_eq!(dialing.take_due(now_ms), [somebody()]);
+    }
+
+    /// Each dial fails as soon as it began; returns when the last one did.
+    fn fail_eight_times(dialing: &mut Dialing, mut now_ms: u64) -> u64 {
+        for _ in 0..8 {
+            now_ms = now_ms.max(dialing.poll_timeout().unwrap_or(now_ms));
+            assert_eq!(dialing.take_due(now_ms), [somebody()]);
+            dialing.failed(&somebody(), now_ms, 0);
+        }
+        now_ms
+    }
+
+    #[test]
+    fn news_start_a_dial_that_hangs_anew_but_not_in_a_loop() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), true, 0);
+        let mut dials = 0;
+        for now_ms in 0..10_000 {
+            dials += dialing.take_due(now_ms).len();
+            dialing.news(&somebody(), now_ms);
+        }
+        assert_eq!(dials, 40, "one each quarter of a second");
+    }
+
+    #[test]
+    fn a_dial_that_hung_longer_than_the_pause_is_followed_soon() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), true, 0);
+        let mut begun = Vec::new();
+        for now_ms in (0..60_000).step_by(100) {
+            // Each dial hangs for ten seconds.
+            if begun.last().is_some_and(|began| began + 10_000 == now_ms) {
+                dialing.failed(&somebody(), now_ms, 0);
+            }
+            begun.extend(dialing.take_due(now_ms).iter().map(|_| now_ms));
+        }
+        assert_eq!(begun, [0, 10_500, 21_000, 31_500, 42_000, 52_500]);
+    }
+
+    #[test]
+    fn the_end_of_an_older_dial_does_not_delay_the_next() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), false, 0);
         dialing.take_due(0);
-        (0..8).for_each(|_| dialing.failed(&somebody(), 0, 0));
-        assert!(dialing.take_due(1_000).is_empty());
-        dialing.news(&somebody(), 1_000);
-        assert_eq!(dialing.take_due(1_000), [somebody()]);
-        (0..8).for_each(|_| dialing.failed(&somebody(), 1_000, 0));
-        dialing.want(somebody(), true, 2_000);
-        assert_eq!(dialing.take_due(2_000), [somebody()]);
+        dialing.news(&somebody(), 100);
+        dialing.failed(&somebody(), 101, 0);
+        assert_eq!(dialing.take_due(NEWS_PAUSE_MS), [somebody()]);
     }
 
     #[test]

@@ -99,6 +99,16 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(rows.iter().filter_map(|row| row.address.parse().ok()).collect())
     }
 
+    /// Forgets what was only heard of and never worked, but for `still`.
+    pub(super) fn forget_hearsay(&mut self, net: &NetKey, still: &[String]) -> Step {
+        for row in self.view().addresses(net)? {
+            if row.last_ms == 0 && !still.contains(&row.address) {
+                self.book.delete_address(net, &row.address);
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn save_address(&mut self, net: &NetKey, address: &Address) -> Step {
         Ok(self.book.put_address(net, &address.without_peer().to_string(), self.now.wall_ms)?)
     }

@@ -159,6 +159,10 @@ impl<R: CryptoRng> Round<'_, R> {
         }
         let jitter = self.rng.next_u64();
         self.core.dialing.lost(&root, self.now.mono_ms, *reason == CloseReason::PeerClosed, jitter);
+        if *reason == CloseReason::Homeless {
+            // It did not end for anything that they did.
+            self.core.dialing.news(&root, self.now.mono_ms);
+        }
         self.tell_presence(&root)
     }
 

@@ -1,14 +1,15 @@
 //! Reaching people: where they may be, dials and their ends.
 //!
 //! ```text
-//! addresses of a person = saved (worked before) ∪ hints of my request ∪ found on this network
+//! addresses of a person = found on this network, then saved (what worked last first), then hints of my request
 //!                         lan: only those of this network
 //! ```
 //!
 //! Somebody whose devices are unknown yet (a request that was never answered) may be any device that
 //! is found on this network: those are dialled too, and prove who they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 
 use rand_core::CryptoRng;
 use y7ke_crypto::cert::Proven;
@@ -41,6 +42,10 @@ impl Purpose {
             Self::Call(call) => Some(*call),
             Self::Person(_) => None,
         }
+    }
+
+    fn is_for(&self, root: &RootId) -> bool {
+        matches!(self, Self::Person(other) if other == root)
     }
 }
 
@@ -101,12 +106,18 @@ impl<R: CryptoRng> Round<'_, R> {
         }
     }
 
-    /// What a device said of its addresses is worth a try, behind what is known to work.
+    /// What a device says of its addresses is worth a try, behind what is known to work. It replaces what the
+    /// device said before: else a device that moves often is dialled wherever it once was.
     pub(super) fn keep_told(&mut self, id: SessionId) -> Step {
         let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
         let (texts, Some(proven)) = (std::mem::take(&mut link.told), link.proven) else { return Ok(()) };
-        for address in texts.iter().filter_map(|text| text.parse::<Address>().ok()) {
-            self.book.put_address(&proven.net, &address.without_peer().to_string(), 0)?;
+        let parsed = texts.iter().filter_map(|text| text.parse::<Address>().ok());
+        let told: Vec<String> = parsed.map(|address| address.without_peer().to_string()).collect();
+        if !told.is_empty() {
+            self.forget_hearsay(&proven.net, &told)?;
+        }
+        for address in told {
+            self.book.put_address(&proven.net, &address, 0)?;
         }
         Ok(())
     }
@@ -116,9 +127,14 @@ impl<R: CryptoRng> Round<'_, R> {
         if net == self.core.me.net {
             return Ok(());
         }
+        let is_news = !self.core.found.knows(&net);
         self.core.found.add(net, addresses);
         for contact in self.contacts()? {
             let nets = self.nets_of(&contact.root)?;
+            if is_news && self.core.links_of(&contact.root).any(|(_, link)| link.net == net) {
+                // They were faster; the path says from now on that they are near.
+                self.tell_presence(&contact.root)?;
+            }
             if nets.contains(&net) || (nets.is_empty() && contact.state == ContactState::PendingOut) {
                 self.core.dialing.news(&contact.root, self.now.mono_ms);
             }
@@ -163,6 +179,8 @@ impl<R: CryptoRng> Round<'_, R> {
             self.give_up_for_now(root);
             return Ok(());
         }
+        // What is still under way from before (news came meanwhile) is not waited for any more.
+        self.core.dials.retain(|_, purpose| !purpose.is_for(root));
         for (peer, addresses) in targets {
             let ticket = self.core.next_ticket();
             self.core.dials.insert(ticket, Purpose::Person(*root));
@@ -175,6 +193,10 @@ impl<R: CryptoRng> Round<'_, R> {
     fn targets(&self, root: &RootId) -> Step<Vec<(Option<NetKey>, Vec<Address>)>> {
         let mut targets: BTreeMap<Option<NetKey>, Vec<Address>> = BTreeMap::new();
         let nets = self.nets_of(root)?;
+        let near = self.core.found.devices.iter().filter(|(net, _)| nets.is_empty() || nets.contains(net));
+        for (net, addresses) in near {
+            targets.entry(Some(*net)).or_default().extend(addresses.iter().cloned());
+        }
         for net in &nets {
             targets.entry(Some(*net)).or_default().extend(self.saved_addresses(net)?);
         }
@@ -183,19 +205,17 @@ impl<R: CryptoRng> Round<'_, R> {
         {
             targets.entry(hint.peer()).or_default().push(hint);
         }
-        let near = self.core.found.devices.iter().filter(|(net, _)| nets.is_empty() || nets.contains(net));
-        for (net, addresses) in near {
-            targets.entry(Some(*net)).or_default().extend(addresses.iter().cloned());
-        }
         let allowed = targets.into_iter().map(|(peer, addresses)| (peer, self.allowed(addresses)));
         Ok(allowed.filter(|(peer, addresses)| !addresses.is_empty() && *peer != Some(self.core.me.net)).collect())
     }
 
-    /// What the dial mode lets through, without repetitions.
+    /// What the dial mode lets through, in this order and without repetitions.
     fn allowed(&self, mut addresses: Vec<Address>) -> Vec<Address> {
-        addresses.retain(|address| self.core.mode == Mode::Y7net || is_near(address));
-        addresses.sort();
-        addresses.dedup();
+        let mut seen = BTreeSet::new();
+        addresses.retain(|address| {
+            (self.core.mode == Mode::Y7net || is_near(address, &self.core.listen))
+                && seen.insert(address.without_peer())
+        });
         addresses.truncate(DIAL_ADDRESSES_MAX);
         addresses
     }
@@ -234,7 +254,7 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     fn still_dialling(&self, root: &RootId) -> bool {
-        self.core.dials.values().any(|purpose| matches!(purpose, Purpose::Person(other) if other == root))
+        self.core.dials.values().any(|purpose| purpose.is_for(root))
     }
 
     pub(super) fn dial_by_hand(&mut self, call: CallId, multiaddr: &str) -> Step {
@@ -263,13 +283,21 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 }
 
-/// Whether an address is of this machine or this network.
-fn is_near(address: &Address) -> bool {
+/// Whether an address is of this machine or this network. Of public IPv6 that is whoever shares a /64 with an
+/// address that we listen at: there a local network has no other addresses.
+fn is_near(address: &Address, mine: &[Address]) -> bool {
     match address.ip() {
-        Some(std::net::IpAddr::V4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
-        Some(std::net::IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        Some(IpAddr::V4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        Some(IpAddr::V6(ip)) => {
+            let shared = mine.iter().filter_map(Address::ip).any(|own| same_link(own, ip));
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || shared
+        }
         None => false,
     }
+}
+
+fn same_link(own: IpAddr, ip: Ipv6Addr) -> bool {
+    matches!(own, IpAddr::V6(own) if own.segments()[..4] == ip.segments()[..4])
 }
 
 #[cfg(test)]
@@ -281,8 +309,19 @@ mod tests {
         let near =
             ["/ip4/192.168.1.7/tcp/4101", "/ip4/127.0.0.1/udp/1/quic-v1", "/ip6/fe80::1/tcp/1", "/ip6/fd00::2/tcp/1"];
         let far = ["/ip4/8.8.8.8/tcp/4101", "/dns/example.org/tcp/4101", "/ip6/2001:db8::1/tcp/1"];
-        let parse = |text: &&str| text.parse::<Address>().expect("a valid address");
-        assert!(near.iter().map(parse).all(|address| is_near(&address)));
-        assert!(!far.iter().map(parse).any(|address| is_near(&address)));
+        assert!(near.iter().map(parse).all(|address| is_near(&address, &[])));
+        assert!(!far.iter().map(parse).any(|address| is_near(&address, &[])));
+    }
+
+    #[test]
+    fn a_public_address_of_ipv6_is_near_on_our_own_link_only() {
+        let mine = ["/ip4/10.0.0.1/tcp/1", "/ip6/2001:db8:0:7::1/tcp/1"].iter().map(parse).collect::<Vec<_>>();
+        assert!(is_near(&parse(&"/ip6/2001:db8:0:7::2/udp/9/quic-v1"), &mine));
+        assert!(!is_near(&parse(&"/ip6/2001:db8:0:8::2/udp/9/quic-v1"), &mine));
+        assert!(!is_near(&parse(&"/ip4/8.8.8.8/tcp/9"), &mine));
+    }
+
+    fn parse(text: &&str) -> Address {
+        text.parse().expect("a valid address")
     }
 }
