@@ -5,6 +5,7 @@
 
 #[cfg(all(unix, feature = "rivals"))]
 pub mod bench;
+pub mod netns;
 pub mod process;
 pub mod proxy;
 pub mod sim;

@@ -30,8 +30,11 @@ pub struct Launch {
     program: PathBuf,
     folder: PathBuf,
     listen: Vec<String>,
+    mdns: bool,
     more: Vec<String>,
     log: String,
+    /// The network namespace that it runs in.
+    host: Option<String>,
     /// Files may not grow beyond this: a disk that is full.
     disk_kib: Option<u64>,
 }
@@ -41,7 +44,8 @@ impl Launch {
     pub fn new(program: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
         let listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
         let log = std::env::var("Y7KE_LOG").unwrap_or_else(|_unset| "info".into());
-        Self { program: program.into(), folder: folder.into(), listen, more: Vec::new(), log, disk_kib: None }
+        let (program, folder) = (program.into(), folder.into());
+        Self { program, folder, listen, mdns: false, more: Vec::new(), log, host: None, disk_kib: None }
     }
 
     /// Listens at exactly this port of loopback.
@@ -53,6 +57,14 @@ impl Launch {
     /// Listens at exactly this address.
     pub fn listen(mut self, address: String) -> Self {
         self.listen = vec![address];
+        self
+    }
+
+    /// As people start it, on a host of its own: the default listeners and mDNS, in this network namespace.
+    pub fn on_host(mut self, namespace: &str) -> Self {
+        self.host = Some(namespace.into());
+        self.listen.clear();
+        self.mdns = true;
         self
     }
 
@@ -77,7 +89,10 @@ impl Launch {
     /// The command line, ready to be spawned.
     pub fn command(&self) -> Command {
         let mut command = self.base();
-        command.arg("rpc").arg("--data-dir").arg(&self.folder).arg("--no-mdns");
+        command.arg("rpc").arg("--data-dir").arg(&self.folder);
+        if !self.mdns {
+            command.arg("--no-mdns");
+        }
         for address in &self.listen {
             command.arg("--listen").arg(address);
         }
@@ -87,6 +102,12 @@ impl Launch {
 
     /// A signal that is ignored stays ignored over `exec`, so the write fails instead of killing.
     fn base(&self) -> Command {
+        if let Some(namespace) = &self.host {
+            // It becomes the program, so the process that is killed is the right one.
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", namespace]).arg(&self.program);
+            return command;
+        }
         let Some(kib) = self.disk_kib else { return Command::new(&self.program) };
         let mut shell = Command::new("bash");
         shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -S -f {kib}; exec \"$0\" \"$@\"")).arg(&self.program);

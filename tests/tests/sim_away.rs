@@ -1,4 +1,4 @@
-//! Long offline: one writes while the other is away; both write while parted.
+//! Long offline: one writes while the other is away; both write while parted. And moving to another address.
 //!
 //! Rules: S2 (clocks cost the same whatever the history), S3, S5, K3 (rekey after 100 events).
 
@@ -46,6 +46,27 @@ fn two_branches_join_in_one_order() {
         writes(world, who[0], who[1], 10);
         writes(world, who[1], who[0], 10);
         world.run_for(10 * SECOND);
+        world.judge();
+    });
+}
+
+/// One moves, then the other, then both at once, writing all the while: 5 s later they talk again.
+#[test]
+fn whoever_moves_to_another_address_is_reached_there() {
+    Scenario { file: FILE, name: "whoever_moves_to_another_address_is_reached_there", seeds: 10 }.play(|world| {
+        let who = people(world, 2);
+        befriend(world, who[0], who[1]);
+        world.run_for(60 * SECOND);
+        for movers in [&who[..1], &who[1..2], &who[..2]] {
+            movers.iter().for_each(|mover| world.act(Act::Move(*mover)));
+            writes(world, who[0], who[1], 20);
+            writes(world, who[1], who[0], 20);
+            world.run_for(5 * SECOND);
+            if !world.net.is_connected(who[0], who[1]) {
+                world.checks.violated(format!("5 s after {movers:?} moved they are not connected"));
+            }
+            world.run_for(30 * SECOND);
+        }
         world.judge();
     });
 }

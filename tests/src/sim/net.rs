@@ -1,7 +1,7 @@
 //! A network in memory that speaks the transport's surface and behaves as badly as a real one may.
 //!
 //! ```text
-//! host n ── listens at /ip4/10.0.0.(n+1)/tcp/4101
+//! host n ── listens at /ip4/10.0.0.(n+1)/tcp/4101, after k moves at /ip4/10.0.k.(n+1)/tcp/4101
 //!
 //! Dial ──latency──▶ refused · timeout · wrong peer · own │ connected ─▶ Dialled to the dialler
 //!                                                             └─▶ Opened on both sides, each in its time
@@ -17,7 +17,7 @@
 //!
 //! What it does to everything else: delay, spikes of delay, refused dials, cuts at any frame,
 //! symmetric and one-way partitions (silence, then Closed), crossing and replaced connections, late
-//! and different news of an end on the two sides.
+//! and different news of an end on the two sides, hosts that move to another address.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
@@ -52,7 +52,7 @@ const LANE_FRAMES: usize = 4_096;
 /// A frame of a contact waits so long for `Trust`; the transport's own limit.
 const TRUST_GRACE: Micros = 3 * SECOND;
 /// After so much silence a session is dead; the transport's own limit.
-const DEAD_AFTER: Micros = 12 * SECOND;
+const DEAD_AFTER: Micros = 7 * SECOND;
 /// A dial without an answer; the transport's own limit.
 const CONNECT: Micros = 10 * SECOND;
 
@@ -92,9 +92,13 @@ impl Weather {
     }
 }
 
-/// The address of a host.
+/// The address of a host that has not moved.
 pub fn address(host: HostId) -> Address {
-    let text = format!("/ip4/10.0.0.{}/tcp/4101", host + 1);
+    address_after(0, host)
+}
+
+fn address_after(moves: u8, host: HostId) -> Address {
+    let text = format!("/ip4/10.0.{moves}.{}/tcp/4101", host + 1);
     #[allow(clippy::expect_used, reason = "hosts are numbered by tests, far below 254")]
     text.parse().expect("an IPv4 address with a port")
 }
@@ -138,6 +142,7 @@ struct Host {
     life: u64,
     mdns: bool,
     sessions: u64,
+    moves: u8,
 }
 
 struct Link {
@@ -214,8 +219,21 @@ impl Net {
         let place = &mut self.hosts[host];
         place.life += 1;
         place.key = Some(key);
-        self.heard_soon(host, Event::Listening { addresses: vec![address(host)] });
+        self.heard_soon(host, Event::Listening { addresses: vec![self.address_of(host)] });
         self.set_mdns(host, mdns);
+    }
+
+    /// A host gets another address: its own end of each session is gone at once, the far one falls silent.
+    pub fn move_away(&mut self, host: HostId, now: Micros) {
+        self.now = now;
+        self.hosts[host].moves += 1;
+        let ended: Vec<u64> = self.links_of(host).collect();
+        ended.into_iter().for_each(|id| self.unhouse(id, host));
+        if self.hosts[host].key.is_some() {
+            self.heard_soon(host, Event::Listening { addresses: vec![self.address_of(host)] });
+            self.heard_soon(host, Event::NetworkChanged);
+            self.find_soon(host);
+        }
     }
 
     /// It stops. Peers of a process that was killed see the connection break; peers of a machine
@@ -369,8 +387,9 @@ impl Net {
     }
 
     fn reach(&mut self, from: HostId, peer: Option<NetKey>, at: &Address) -> Result<(HostId, NetKey), DialFault> {
-        let there = (0..self.hosts.len()).find(|host| address(*host) == at.without_peer());
-        let there = there.ok_or(DialFault::Unreachable)?;
+        let there = (0..self.hosts.len()).find(|host| self.address_of(*host) == at.without_peer());
+        // Nobody is there who could refuse.
+        let there = there.ok_or(DialFault::Timeout)?;
         if there == from {
             return Err(DialFault::Own);
         }
@@ -430,8 +449,12 @@ impl Net {
         };
         let link = self.links.get_mut(&id)?;
         link.ends[side].state = State::Open;
-        let path =
-            Path { kind: PathKind::Direct, transport: Transport::Tcp, ip: IpVersion::V4, remote: address(there) };
+        let path = Path {
+            kind: PathKind::Direct,
+            transport: Transport::Tcp,
+            ip: IpVersion::V4,
+            remote: self.address_of(there),
+        };
         self.release(id);
         Some((host, Event::Opened { session, peer, path, dialer: side == 0 }))
     }
@@ -617,6 +640,17 @@ impl Net {
         self.forget(id);
     }
 
+    /// Ends a link because one end has no address any more.
+    fn unhouse(&mut self, id: u64, host: HostId) {
+        self.sever(id);
+        let Some(side) = self.links.get(&id).and_then(|link| link.ends.iter().position(|end| end.host == host)) else {
+            return;
+        };
+        let late = DEAD_AFTER + self.dice.below(3 * SECOND);
+        self.at(1, Happening::Close { link: id, side, reason: CloseReason::Homeless });
+        self.at(late, Happening::Close { link: id, side: 1 - side, reason: CloseReason::Silent });
+    }
+
     fn tell_closed(&mut self, id: u64, side: usize, reason: CloseReason) {
         let delay = self.latency() + self.dice.below(200 * MILLI);
         self.at(delay, Happening::Close { link: id, side, reason });
@@ -697,7 +731,7 @@ impl Net {
         for other in (0..self.hosts.len()).filter(|other| *other != host) {
             let Host { key: Some(peer), mdns: true, .. } = self.hosts[other] else { continue };
             if !self.is_blocked(other, host) {
-                self.heard(1, host, Event::Discovered { peer, addresses: vec![address(other)] });
+                self.heard(1, host, Event::Discovered { peer, addresses: vec![self.address_of(other)] });
             }
         }
     }
@@ -725,6 +759,10 @@ impl Net {
         let spike =
             if self.dice.permille(self.weather.spikes) { self.dice.within(self.weather.spike.clone()) } else { 0 };
         1 + self.dice.within(self.weather.latency.clone()) + spike
+    }
+
+    fn address_of(&self, host: HostId) -> Address {
+        address_after(self.hosts[host].moves, host)
     }
 
     fn is_alive(&self, host: HostId, life: u64) -> bool {

@@ -103,6 +103,8 @@ pub enum Act {
     Heal,
     /// The session of the two is cut.
     Cut(MachineId, MachineId),
+    /// A machine gets another address.
+    Move(MachineId),
     /// The network changes its manners.
     Weather(Box<Weather>),
     /// Somebody does something.
@@ -326,6 +328,7 @@ impl World {
             Act::Deafen(a, b) => self.net.block(a, b, self.now),
             Act::Heal => self.net.heal(self.now),
             Act::Cut(a, b) => self.net.cut(a, b, self.now),
+            Act::Move(machine) => self.net.move_away(machine, self.now),
             Act::Weather(weather) => self.net.weather = *weather,
             Act::Person(machine, deed) => self.perform(machine, deed),
         }
