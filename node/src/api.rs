@@ -479,10 +479,30 @@ pub struct Settings {
     pub typing: bool,
     /// Show system notifications.
     pub notifications: bool,
+    /// With the words of the message in them.
+    pub notification_text: bool,
     /// `system`, `light` or `dark`.
     pub theme: String,
     /// Scale of the window in per cent, 80–150.
     pub scale: u16,
+    /// Closing the window leaves the program in the tray, where there is one. This device's own.
+    pub close_to_tray: bool,
+    /// Where the window was last on this device.
+    pub window: Option<WindowPlace>,
+}
+
+/// Where a window is and how large: place in pixels of the desktop, size in logical ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowPlace {
+    /// Left and top edge; `None` where the system does not tell (Wayland).
+    pub at: Option<(i32, i32)>,
+    /// While not maximised.
+    pub width: u32,
+    /// While not maximised.
+    pub height: u32,
+    /// Fills the screen.
+    pub maximised: bool,
 }
 
 /// The settings to change.
@@ -499,10 +519,16 @@ pub struct SettingsPatch {
     pub typing: Option<bool>,
     /// See [`Settings::notifications`].
     pub notifications: Option<bool>,
+    /// See [`Settings::notification_text`].
+    pub notification_text: Option<bool>,
     /// See [`Settings::theme`].
     pub theme: Option<String>,
     /// See [`Settings::scale`].
     pub scale: Option<u16>,
+    /// See [`Settings::close_to_tray`].
+    pub close_to_tray: Option<bool>,
+    /// See [`Settings::window`].
+    pub window: Option<WindowPlace>,
 }
 
 /// Why a command was refused; `message` says in words what to do.

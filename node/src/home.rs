@@ -6,6 +6,7 @@
 //! ├── setting-up   there from the first file until the first commit is durable
 //! ├── vault        the data key in its slot (`vault.rs`)
 //! ├── vault.new    while the slot is being changed
+//! ├── window       socket of an open desktop: a second start asks it to come forward (Unix)
 //! └── ledger.redb  everything else, sealed under subkeys of the data key
 //! ```
 //!

@@ -28,5 +28,6 @@ pub mod shell;
 pub mod uri;
 mod vault;
 
+pub use home::PassphraseFault;
 pub use options::{Config, Options};
 pub use shell::{Handle, MessageKey, Node, NoticeReader, Places, StartError, Views};

@@ -146,10 +146,16 @@ fn settings_are_kept() {
     a.get("settings.set", json!({"mode": "lan", "name": "Ada", "scale": 120}));
     a.event("the change", |event| event["kind"] == "settings.changed" && event["settings"]["scale"] == 120);
     assert_eq!(a.call("settings.set", json!({"scale": 500})).unwrap_err().field.as_deref(), Some("scale"));
+    let place = json!({"at": [-1200, 40], "width": 900, "height": 700, "maximised": false});
+    a.get("settings.set", json!({"window": place, "close_to_tray": true, "notification_text": false}));
+    let endless = json!({"window": {"at": null, "width": 4_000_000, "height": 700, "maximised": false}});
+    assert_eq!(a.call("settings.set", endless).unwrap_err().field.as_deref(), Some("window"));
     assert!(a.end().success());
     let mut a = ada.start();
     let settings = a.get("settings.get", json!({}));
     assert_eq!((&settings["mode"], &settings["name"]), (&json!("lan"), &json!("Ada")));
+    assert_eq!((&settings["window"], &settings["close_to_tray"]), (&place, &json!(true)));
+    assert_eq!(settings["notification_text"], false);
     assert!(a.end().success());
     assert_eq!(info(&mut ada.launch().with("--mode").with("y7net").start())["mode"], "y7net");
     assert_eq!(info(&mut ada.start())["mode"], "lan", "an option is for one run");

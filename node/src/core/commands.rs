@@ -10,7 +10,7 @@ use y7ke_ledger::views::{self, ContactState, RequestPhase};
 use super::{CallId, Refused, Round, Step};
 use crate::api::{
     Answer, ApiError, BadEvent, ClockView, Command, Conversation, ErrorKind, LogView, NodeInfo, Notice, Settings,
-    SettingsPatch,
+    SettingsPatch, WindowPlace,
 };
 
 impl<R: CryptoRng> Round<'_, R> {
@@ -229,15 +229,19 @@ impl<R: CryptoRng> Round<'_, R> {
             receipts: on("receipts"),
             typing: on("typing"),
             notifications: on("notifications"),
+            notification_text: on("notification_text"),
             theme: saved.get("theme").cloned().unwrap_or_else(|| "system".to_owned()),
             scale: saved.get("scale").and_then(|value| value.parse().ok()).unwrap_or(100),
+            close_to_tray: self.closes_to_tray()?,
+            window: self.window_place()?,
         })
     }
 
     fn set_settings(&mut self, patch: SettingsPatch) -> Result<Answer, Refused> {
-        let SettingsPatch { mode, name, receipts, typing, notifications, theme, scale } = patch;
+        let SettingsPatch { mode, name, receipts, typing, notifications, notification_text, theme, scale, .. } = patch;
         let theme = theme.map(known_theme).transpose()?;
         let scale = scale.map(sound_scale).transpose()?;
+        let window = patch.window.map(sound_place).transpose()?;
         let name = name
             .map(|name| Name::new(name.trim()).map_err(|why| ApiError::param("name", format!("The name is {why}."))));
         if let Some(name) = name.transpose()? {
@@ -246,7 +250,12 @@ impl<R: CryptoRng> Round<'_, R> {
         if let Some(mode) = mode {
             self.set_mode(mode)?;
         }
-        let switches = [("receipts", receipts), ("typing", typing), ("notifications", notifications)];
+        let switches = [
+            ("receipts", receipts),
+            ("typing", typing),
+            ("notifications", notifications),
+            ("notification_text", notification_text),
+        ];
         for (key, on) in switches.into_iter().filter_map(|(key, on)| Some((key, on?))) {
             self.set_setting(key, if on { "on" } else { "off" })?;
         }
@@ -256,6 +265,7 @@ impl<R: CryptoRng> Round<'_, R> {
         if let Some(scale) = scale {
             self.set_setting("scale", &scale.to_string())?;
         }
+        self.keep_for_this_device(patch.close_to_tray, window);
         let settings = self.settings()?;
         self.tell(Notice::SettingsChanged { settings });
         Ok(Answer::Done {})
@@ -311,6 +321,15 @@ pub(super) fn message_id(text: &str, field: &'static str) -> Result<EventId, Api
 fn known_theme(theme: String) -> Result<String, ApiError> {
     let known = ["system", "light", "dark"].contains(&theme.as_str());
     if known { Ok(theme) } else { Err(ApiError::param("theme", "The theme is system, light or dark.")) }
+}
+
+/// A desktop of many screens has tens of thousands of pixels; more is nobody's window.
+fn sound_place(place: WindowPlace) -> Result<WindowPlace, ApiError> {
+    const FAR: i32 = 1 << 17;
+    let (x, y) = place.at.unwrap_or_default();
+    let near = [x, y].iter().all(|edge| (-FAR..=FAR).contains(edge));
+    let sized = [place.width, place.height].iter().all(|side| (1..=1 << 15).contains(side));
+    if near && sized { Ok(place) } else { Err(ApiError::param("window", "No screen has room for such a window.")) }
 }
 
 fn sound_scale(scale: u16) -> Result<u16, ApiError> {

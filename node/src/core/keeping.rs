@@ -13,13 +13,15 @@ use y7ke_transport::Address;
 
 use super::writing::unwritten;
 use super::{Round, Step};
-use crate::api::{ApiError, ErrorKind, Mode};
+use crate::api::{ApiError, ErrorKind, Mode, WindowPlace};
 
 /// Bundles of mine that a request may still be sealed to.
 const BUNDLES_MAX: usize = 16;
 /// Local settings of this device.
 const MODE: &str = "mode";
 const BUNDLES: &str = "bundles";
+const CLOSE_TO_TRAY: &str = "device.close-to-tray";
+const WINDOW: &str = "device.window";
 
 /// The dial mode that was chosen on this device.
 pub(super) fn saved_mode(view: &View) -> Result<Mode, StorageError> {
@@ -135,5 +137,59 @@ impl<R: CryptoRng> Round<'_, R> {
         self.book.put_setting(MODE, if mode == Mode::Lan { "lan" } else { "y7net" });
         self.core.mode = mode;
         Ok(())
+    }
+    pub(super) fn closes_to_tray(&self) -> Step<bool> {
+        Ok(self.view().setting(CLOSE_TO_TRAY)?.as_deref() == Some("on"))
+    }
+
+    /// What was kept by a version that wrote it otherwise is as good as nothing.
+    pub(super) fn window_place(&self) -> Step<Option<WindowPlace>> {
+        Ok(self.view().setting(WINDOW)?.and_then(|words| read_place(&words)))
+    }
+
+    /// What belongs to this screen and this desktop goes into no log: my other devices have their own.
+    pub(super) fn keep_for_this_device(&mut self, close_to_tray: Option<bool>, window: Option<WindowPlace>) {
+        if let Some(on) = close_to_tray {
+            self.book.put_setting(CLOSE_TO_TRAY, if on { "on" } else { "off" });
+        }
+        if let Some(place) = window {
+            self.book.put_setting(WINDOW, &place_words(&place));
+        }
+    }
+}
+
+/// `width height maximised [x y]`
+fn place_words(place: &WindowPlace) -> String {
+    let WindowPlace { at, width, height, maximised } = place;
+    let at = at.map(|(x, y)| format!(" {x} {y}")).unwrap_or_default();
+    format!("{width} {height} {}{at}", u8::from(*maximised))
+}
+
+fn read_place(words: &str) -> Option<WindowPlace> {
+    let numbers: Vec<i32> = words.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let (size, at) = numbers.split_at_checked(3)?;
+    Some(WindowPlace {
+        at: if let [x, y] = at { Some((*x, *y)) } else { None },
+        width: u32::try_from(size[0]).ok()?,
+        height: u32::try_from(size[1]).ok()?,
+        maximised: size[2] == 1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_was_written() {
+        for at in [None, Some((-1920, 40))] {
+            for maximised in [false, true] {
+                let place = WindowPlace { at, width: 800, height: 600, maximised };
+                assert_eq!(read_place(&place_words(&place)), Some(place));
+            }
+        }
+        for other in ["", "800 600", "wide high 1", "-1 600 0", "800 600 0 x y"] {
+            assert_eq!(read_place(other), None, "{other:?}");
+        }
     }
 }

@@ -98,8 +98,11 @@ fn settings_set(params: &mut Params) -> Result<Command, Fault> {
         receipts: params.typed("receipts", "true or false")?,
         typing: params.typed("typing", "true or false")?,
         notifications: params.typed("notifications", "true or false")?,
+        notification_text: params.typed("notification_text", "true or false")?,
         theme: params.typed("theme", "system, light or dark")?,
         scale: params.typed("scale", "a number of per cent, 80 to 150")?,
+        close_to_tray: params.typed("close_to_tray", "true or false")?,
+        window: params.typed("window", "{at: [x, y] or null, width, height, maximised}")?,
     }))
 }
 
