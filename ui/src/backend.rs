@@ -21,6 +21,11 @@ impl NodeBackend {
     pub fn new(node: Handle, notices: NoticeReader) -> Self {
         Self { node, notices: RefCell::new(Some(notices)) }
     }
+
+    /// The node.
+    pub const fn node(&self) -> &Handle {
+        &self.node
+    }
 }
 
 impl Source for NodeBackend {
@@ -57,8 +62,13 @@ impl Backend for NodeBackend {
     }
 
     fn read_uri(&self, text: &str) -> Result<String, String> {
-        text.parse::<Uri>().map(|uri| uri.root.to_string()).map_err(|fault| fault.to_string())
+        read_uri(text)
     }
+}
+
+/// The identity that a link names; no node is needed for that.
+pub fn read_uri(text: &str) -> Result<String, String> {
+    text.parse::<Uri>().map(|uri| uri.root.to_string()).map_err(|fault| fault.to_string())
 }
 
 fn key(place: &MessageKey) -> Key {

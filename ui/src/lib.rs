@@ -8,7 +8,7 @@
 //!
 //! Read [`model`] first: everything the window shows is decided there, without a window and
 //! without a clock. [`port`] is what it needs of a node, [`backend`] the real one. [`window`]
-//! carries presses in and rows out. `ui/*.slint` draws.
+//! carries presses in and rows out, [`desktop`] what is said around it. `ui/*.slint` draws.
 
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
@@ -16,11 +16,19 @@
 #[forbid(unsafe_code)]
 pub mod backend;
 #[forbid(unsafe_code)]
+pub mod desktop;
+#[forbid(unsafe_code)]
 pub mod fonts;
+#[forbid(unsafe_code)]
+pub mod locked;
 #[forbid(unsafe_code)]
 pub mod model;
 #[forbid(unsafe_code)]
 pub mod port;
+#[forbid(unsafe_code)]
+pub mod renderer;
+#[forbid(unsafe_code)]
+pub mod single;
 #[forbid(unsafe_code)]
 pub mod start;
 #[forbid(unsafe_code)]

@@ -1,30 +1,36 @@
 //! From the command line to a window, or in words why not.
 //!
 //! ```text
-//! options ─▶ node starts ─▶ display? ── yes ─▶ window ─▶ event loop ─▶ node ends
-//!    │ 2        │ 3–7           └──── no ──▶ one sentence, then the console
+//! options ─▶ open already? ── no ─▶ node starts ─▶ display? ── yes ─▶ window ─▶ event loop ─▶ node ends
+//!    │ 2          └─ yes ─▶ 0          │ 3–7           └──── no ──▶ one sentence, then the console
 //! ```
 //!
 //! * The node's threads are its own; this thread is the window's.
-//! * The renderer is chosen here: a GL renderer without GL paints nothing and says nothing.
+//! * A second start brings the first one's window forward ([`crate::single`]).
+//! * What draws is chosen by [`crate::renderer`]: never a renderer that leaves the window blank.
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Parser, ValueEnum};
-use slint::winit_030::{EventResult, WinitWindowAccessor, winit};
+use clap::Parser;
+use slint::winit_030::{CustomApplicationHandler, EventResult, WinitWindowAccessor, winit};
 use slint::{BackendSelector, ComponentHandle, PlatformError};
-use y7ke_node::{Handle, Node, NoticeReader, Options, StartError, cli, console};
+use y7ke_node::api::VaultKind;
+use y7ke_node::{Node, Options, PassphraseFault, StartError, cli, console};
 
-use crate::backend::NodeBackend;
+use crate::desktop::System;
 use crate::fonts;
-use crate::model::desk::Act;
+use crate::locked::Profile;
+use crate::model::desk::{Act, Asked};
+use crate::model::place::{Screen, Seen};
 use crate::model::time::Zone;
+use crate::renderer::{self, Wanted};
+use crate::single::{self, Door};
 use crate::ui::FailureWindow;
 use crate::window::{App, Clipboard, World};
 
@@ -34,29 +40,18 @@ use crate::window::{App, Clipboard, World};
 struct Line {
     #[command(flatten)]
     options: Options,
-    /// What draws the window; gl needs a working OpenGL
-    #[arg(long, value_enum, default_value_t = Renderer::Software)]
-    renderer: Renderer,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Renderer {
-    Software,
-    Gl,
-}
-
-impl Renderer {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Software => "software",
-            Self::Gl => "femtovg",
-        }
-    }
+    /// What draws the window: auto, software, or gl where OpenGL is seen to draw
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true, value_name = "auto|software|gl")]
+    renderer: Wanted,
+    /// Tries OpenGL out, for the program itself
+    #[arg(long, hide = true)]
+    probe_gl: bool,
 }
 
 /// The whole program.
 pub fn main() -> ExitCode {
     match Line::try_parse() {
+        Ok(line) if line.probe_gl => renderer::probe_child(),
         Ok(line) => run(line),
         Err(fault) => usage(&fault),
     }
@@ -76,12 +71,53 @@ fn run(line: Line) -> ExitCode {
         Err(fault) => return say(&fault.to_string(), 2),
     };
     cli::prepare_process();
-    borrow_fonts();
-    let fresh = is_fresh(&config.data_dir);
-    match Node::start(config) {
-        Ok((node, notices)) => serve(&node, notices, line.renderer, fresh),
-        Err(fault) => fail(&fault, line.renderer),
+    if single::ask(&config.data_dir) {
+        return say("it is open already; its window was brought forward", 0);
     }
+    borrow_fonts();
+    let opening =
+        Opening { fresh: is_fresh(&config.data_dir), renderer: line.renderer, folder: config.data_dir.clone() };
+    match Node::start(config.clone()) {
+        Ok((node, notices)) if can_show(&opening) => serve(&Rc::new(Profile::open(config, node, notices)), &opening),
+        Ok((node, notices)) => {
+            console::run(&node, notices, std::io::stdin().lock(), std::io::stdout());
+            node.shutdown();
+            ExitCode::SUCCESS
+        }
+        Err(fault) => match asks_for(&fault) {
+            Some(kind) if open_display(opening.renderer).is_ok() => {
+                serve(&Rc::new(Profile::locked(config, kind)), &opening)
+            }
+            _ => fail(&fault, line.renderer),
+        },
+    }
+}
+
+/// What opens a profile that did not open by itself. A passphrase that was given and is wrong is answered where it
+/// was given.
+const fn asks_for(fault: &StartError) -> Option<VaultKind> {
+    match fault {
+        StartError::Passphrase(PassphraseFault::Missing) => Some(VaultKind::Passphrase),
+        StartError::Keyring(_) => Some(VaultKind::Keyring),
+        _ => None,
+    }
+}
+
+/// The display is open; else says why it is the console instead.
+fn can_show(opening: &Opening) -> bool {
+    let opened = open_display(opening.renderer);
+    if let Err(why) = &opened {
+        say(&format!("no window can be opened here ({why}), so this is the console; `help` lists what it knows"), 0);
+    }
+    opened.is_ok()
+}
+
+/// What a window is opened with.
+struct Opening {
+    /// Whoever starts now has never seen their id.
+    fresh: bool,
+    renderer: Wanted,
+    folder: PathBuf,
 }
 
 /// Before anything is opened: where no font is installed, this starts the program again with the bundled ones.
@@ -100,15 +136,11 @@ fn is_fresh(folder: &Path) -> bool {
     std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
 }
 
-fn serve(node: &Handle, notices: NoticeReader, renderer: Renderer, fresh: bool) -> ExitCode {
-    if let Err(why) = open_display(renderer) {
-        say(&format!("no window can be opened here ({why}), so this is the console; `help` lists what it knows"), 0);
-        console::run(node, notices, std::io::stdin().lock(), std::io::stdout());
-        node.shutdown();
-        return ExitCode::SUCCESS;
-    }
-    let shown = show(node, notices, fresh);
-    node.shutdown();
+fn serve(profile: &Rc<Profile>, opening: &Opening) -> ExitCode {
+    let door = open_door(&opening.folder);
+    let shown = show(Rc::clone(profile), opening.fresh);
+    drop(door);
+    profile.shutdown();
     fonts::return_lent();
     match shown {
         Ok(()) => ExitCode::SUCCESS,
@@ -116,21 +148,50 @@ fn serve(node: &Handle, notices: NoticeReader, renderer: Renderer, fresh: bool) 
     }
 }
 
+/// Hears a second start on this folder. Without it, a second start says that the folder is in use.
+fn open_door(folder: &Path) -> Option<Door> {
+    let raise = || {
+        let raised = slint::invoke_from_event_loop(|| with_app(|app| app.did(Act::Raise)));
+        if let Err(fault) = raised {
+            tracing::debug!("there is no window yet to bring forward: {fault}");
+        }
+    };
+    Door::open(folder, raise).map_err(|why| tracing::warn!("a second start will not find this window: {why}")).ok()
+}
+
 /// Opens the display with our renderer; in words why not.
-fn open_display(renderer: Renderer) -> Result<(), String> {
+fn open_display(wanted: Wanted) -> Result<(), String> {
     if cfg!(target_os = "linux") && display_names().is_empty() {
         return Err("neither DISPLAY nor WAYLAND_DISPLAY is set".into());
     }
-    let selector = BackendSelector::new().backend_name("winit".into()).renderer_name(renderer.name().into());
     if !fonts::some_installed() {
         return Err("no font is installed".into());
     }
-    selector.select().map_err(|fault| {
+    let renderer = renderer::choose(wanted);
+    let selector = BackendSelector::new().backend_name("winit".into()).renderer_name(renderer.name().into());
+    selector.with_winit_custom_application_handler(PutBack).select().map_err(|fault| {
         tracing::debug!("the display does not open: {fault}");
         format!("the display {} cannot be opened", display_names().join(" or "))
     })?;
     fonts::register();
     Ok(())
+}
+
+/// Puts the window where it was once the screens are known, before it is shown.
+struct PutBack;
+
+impl CustomApplicationHandler for PutBack {
+    fn resumed(&mut self, event_loop: &winit::event_loop::ActiveEventLoop) -> EventResult {
+        let screens: Vec<Screen> = event_loop.available_monitors().map(|monitor| screen(&monitor)).collect();
+        with_app(|app| app.put_back(&screens));
+        EventResult::Propagate
+    }
+}
+
+fn screen(monitor: &winit::monitor::MonitorHandle) -> Screen {
+    let (at, size) = (monitor.position(), monitor.size());
+    let scale = (monitor.scale_factor() * 100.0).round();
+    Screen { at: (at.x, at.y), size: (size.width, size.height), scale: scale.clamp(1.0, 10_000.0) as u32 }
 }
 
 /// What the environment says about displays.
@@ -139,19 +200,24 @@ fn display_names() -> Vec<String> {
     named.filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned()).collect()
 }
 
-fn show(node: &Handle, notices: NoticeReader, fresh: bool) -> Result<(), PlatformError> {
-    let backend = Rc::new(NodeBackend::new(node.clone(), notices));
+fn show(profile: Rc<Profile>, fresh: bool) -> Result<(), PlatformError> {
+    let settings = profile.settings();
     let world = World {
-        backend,
+        backend: profile,
         wake: Arc::new(wake),
         clock: Box::new(now_ms),
         zone: Zone::System,
         clipboard: Box::new(SystemClipboard::default()),
+        desktop: Box::new(System::default()),
     };
     let app = App::new(world, fresh)?;
     APP.replace(Rc::downgrade(&app));
+    settings.into_iter().for_each(|settings| app.know(Asked::Settings, settings));
     watch(&app);
-    app.window().run()?;
+    // Until the system gives it the keys: it may open behind others.
+    app.did(Act::Active(false));
+    app.window().show()?;
+    slint::run_event_loop_until_quit()?;
     app.did(Act::Leave);
     Ok(())
 }
@@ -177,18 +243,28 @@ fn wake() {
 
 fn pump() {
     WOKEN.store(false, Ordering::Release);
-    let app = APP.with_borrow(Weak::upgrade);
-    app.iter().for_each(|app| app.pump());
+    with_app(App::pump);
 }
 
-/// What the window system tells: a message counts as read only in an active window.
+fn with_app(act: impl FnOnce(&Rc<App>)) {
+    if let Some(app) = APP.with_borrow(Weak::upgrade) {
+        act(&app);
+    }
+}
+
+/// What the window system tells: a message counts as read only in an active window, and a window is remembered
+/// where it is.
 fn watch(app: &Rc<App>) {
+    use winit::event::WindowEvent;
     let (weak, painted) = (Rc::downgrade(app), Cell::new(false));
-    app.window().window().on_winit_window_event(move |_, event| {
+    app.window().window().on_winit_window_event(move |window, event| {
         let Some(app) = weak.upgrade() else { return EventResult::Propagate };
         match event {
-            winit::event::WindowEvent::Focused(active) => app.did(Act::Active(*active)),
-            winit::event::WindowEvent::RedrawRequested if app.is_ready() && !painted.replace(true) => note_picture(),
+            WindowEvent::Focused(active) => app.did(Act::Active(*active)),
+            WindowEvent::Moved(_) | WindowEvent::Resized(_) => {
+                window.with_winit_window(seen).into_iter().for_each(|seen| app.did(Act::Placed(seen)));
+            }
+            WindowEvent::RedrawRequested if app.is_ready() && !painted.replace(true) => note_picture(),
             _ => {}
         }
         EventResult::Propagate
@@ -200,6 +276,16 @@ fn note_picture() {
     let noted = slint::invoke_from_event_loop(|| tracing::debug!("the first picture is on the screen"));
     if let Err(fault) = noted {
         tracing::debug!("the loop ends with its first picture: {fault}");
+    }
+}
+
+fn seen(window: &winit::window::Window) -> Seen {
+    let size = window.inner_size().to_logical::<u32>(window.scale_factor());
+    Seen {
+        at: window.outer_position().ok().map(|at| (at.x, at.y)),
+        size: (size.width, size.height),
+        maximised: window.is_maximized(),
+        shown: window.is_visible().unwrap_or(true) && !window.is_minimized().unwrap_or(false),
     }
 }
 
@@ -235,7 +321,7 @@ impl Clipboard for SystemClipboard {
 }
 
 /// One line on stderr; what cannot be mended by starting again is shown in a window too, for who has no terminal.
-fn fail(fault: &StartError, renderer: Renderer) -> ExitCode {
+fn fail(fault: &StartError, renderer: Wanted) -> ExitCode {
     let code = say(&fault.to_string(), fault.exit_code());
     let started_by_hand = std::io::IsTerminal::is_terminal(&std::io::stderr());
     if !started_by_hand
@@ -273,7 +359,8 @@ mod tests {
     fn the_desktop_takes_the_options_of_the_node() {
         let line =
             Line::try_parse_from(["y7ke", "--data-dir", "/tmp/x", "--no-mdns", "--mode", "lan", "--renderer", "gl"]);
-        assert_eq!(line.map(|line| line.renderer).ok(), Some(Renderer::Gl));
+        assert_eq!(line.map(|line| line.renderer).ok(), Some(Wanted::Gl));
+        assert_eq!(Line::try_parse_from(["y7ke"]).map(|line| line.renderer).ok(), Some(Wanted::Auto));
         assert!(Line::try_parse_from(["y7ke", "--renderer", "none"]).is_err());
     }
 

@@ -20,12 +20,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use slint::{Global, Model, ModelRc, Timer, TimerMode, VecModel};
-use y7ke_node::api::{Command, Conversation};
+use slint::winit_030::{WinitWindowAccessor, winit};
+use slint::{ComponentHandle, Global, Model, ModelRc, Timer, TimerMode, VecModel};
+use y7ke_node::api::{Answer, Command, Conversation, WindowPlace};
 
 use self::paint::Lists;
 use self::rows::ChatRows;
+use crate::desktop::Desktop;
 use crate::model::desk::{Act, Asked, Chat, Desk, Effect, Field, Input};
+use crate::model::place::{self, Screen};
 use crate::model::time::Zone;
 use crate::model::timeline::Timeline;
 use crate::port::{Backend, Key};
@@ -49,6 +52,8 @@ pub struct World {
     pub zone: Zone,
     /// The clipboard.
     pub clipboard: Box<dyn Clipboard>,
+    /// Notifications and the tray.
+    pub desktop: Box<dyn Desktop>,
 }
 
 /// A place to copy to and to paste from.
@@ -114,6 +119,23 @@ impl App {
         self.handle(Input::Did(act));
     }
 
+    /// What the node answered before there was a window: the first picture has the right look, size and place.
+    pub fn know(self: &Rc<Self>, asked: Asked, answer: Answer) {
+        self.handle(Input::Answered(asked, Ok(answer)));
+    }
+
+    /// Puts the window where it was, before it is shown; `screens` are there now.
+    pub fn put_back(&self, screens: &[Screen]) {
+        let known: Option<WindowPlace> = self.desk.borrow().around.place;
+        let Some(place) = known.map(|known| place::restore(known, screens)) else { return };
+        let window = self.window.window();
+        // Before there is a window, its pixels are logical ones.
+        let logical = |length: u32| f32::from(u16::try_from(length).unwrap_or(u16::MAX));
+        window.set_size(slint::LogicalSize::new(logical(place.width), logical(place.height)));
+        place.at.into_iter().for_each(|(x, y)| window.set_position(slint::PhysicalPosition::new(x, y)));
+        window.set_maximized(place.maximised);
+    }
+
     /// Takes in what the node said since. Window's thread only.
     pub fn pump(self: &Rc<Self>) {
         let mut came = false;
@@ -137,6 +159,8 @@ impl App {
     fn listen(&self) {
         let (post, wake) = (self.post.clone(), Arc::clone(&self.world.wake));
         self.world.backend.subscribe(Box::new(move |notice| deliver(&post, &*wake, Input::Told(notice))));
+        let (post, wake) = (self.post.clone(), Arc::clone(&self.world.wake));
+        self.world.desktop.attend(Arc::new(move |input| deliver(&post, &*wake, input)));
     }
 
     fn keep_time(self: &Rc<Self>) {
@@ -183,6 +207,7 @@ impl App {
         let now = (self.world.clock)();
         let desk = self.desk.borrow();
         paint::paint(&self.window, &self.lists, &desk, self.world.zone, now);
+        self.world.desktop.tray(desk.tray_words());
         self.count_rows();
     }
 
@@ -215,7 +240,32 @@ impl App {
                 let to = ui::Desk::get(&self.window);
                 to.set_composer_call(to.get_composer_call().wrapping_add(1));
             }
+            Effect::Wipe => self.wipe(),
             Effect::Chat(chat) => self.chat(chat, now),
+            Effect::Notify(note) => self.world.desktop.notify(note),
+            Effect::Withdraw(about) => self.world.desktop.withdraw(about),
+            Effect::Raise => self.raise(),
+            Effect::Hide => done("hidden", self.window.hide()),
+            Effect::Quit => self.quit(),
+        }
+    }
+
+    /// On the screen, not minimised, and with the keys, as far as the desktop lets a window have them.
+    fn raise(&self) {
+        done("shown", self.window.show());
+        self.window.window().with_winit_window(|window| {
+            window.set_minimized(false);
+            window.focus_window();
+            if !window.has_focus() {
+                window.request_user_attention(Some(winit::window::UserAttentionType::Informational));
+            }
+        });
+    }
+
+    fn quit(&self) {
+        done("hidden", self.window.hide());
+        if let Err(fault) = slint::quit_event_loop() {
+            tracing::debug!("there is no event loop to end: {fault}");
         }
     }
 
@@ -242,6 +292,15 @@ impl App {
             Field::Nickname => to.set_nickname_field(text.into()),
             Field::Filter => to.set_filter(text.into()),
         }
+    }
+
+    /// Fields for passphrases.
+    fn wipe(&self) {
+        let to = ui::Vault::get(&self.window);
+        to.set_unlock_field("".into());
+        to.set_current("".into());
+        to.set_fresh("".into());
+        to.set_again("".into());
     }
 
     fn chat(&self, change: Chat, now: u64) {
@@ -298,6 +357,12 @@ impl App {
     fn text_of(&self, id: &str) -> Option<String> {
         let chat = self.chat.borrow();
         chat.as_ref()?.with(|timeline, backend| timeline.text_of(id, backend))
+    }
+}
+
+fn done(what: &str, tried: Result<(), slint::PlatformError>) {
+    if let Err(fault) = tried {
+        tracing::warn!("the window cannot be {what}: {fault}");
     }
 }
 

@@ -130,6 +130,32 @@ fn settings() {
 }
 
 #[test]
+fn settings_whole() {
+    if wanted() {
+        let rig = Rig::new(fake::everyday(), 1024.0, 1700.0);
+        rig.fake.protect("right", false);
+        act(&rig, Act::Show(Pane::Settings));
+        rig.picture("settings-whole");
+        act(&rig, Act::ChangeVault(y7ke_node::api::VaultKind::Passphrase));
+        rig.picture("settings-passphrase");
+    }
+}
+
+#[test]
+fn locked() {
+    fn profile() -> Rc<Fake> {
+        let fake = fake::everyday();
+        fake.protect("right", true);
+        fake
+    }
+    shoot("locked", profile, false, |rig| rig.write("correct horse"));
+    shoot("locked-wrong", profile, false, |rig| {
+        rig.write("wrong");
+        rig.key(slint::platform::Key::Return);
+    });
+}
+
+#[test]
 fn about() {
     shoot("about", fake::everyday, false, |rig| act(rig, Act::Show(Pane::About)));
 }

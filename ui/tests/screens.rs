@@ -5,9 +5,11 @@ mod common;
 use common::fake::{self, ADA, Fake, GRACE, ME, MINUTE, NOW};
 use common::rig::Rig;
 use slint::platform::Key;
-use slint::{ComponentHandle, Global};
+use slint::{ComponentHandle, Global, Model};
+use y7ke::model::desk::{Act, Fact, Input};
+use y7ke::model::notify::About;
 use y7ke::ui::{self, Pane, Theme};
-use y7ke_node::api::{Command, Conversation, Notice, Status};
+use y7ke_node::api::{Command, Conversation, Notice, Status, VaultKind};
 
 fn rig() -> Rig {
     Rig::new(fake::everyday(), 1024.0, 640.0)
@@ -486,4 +488,161 @@ fn a_clipboard_that_fails_is_told() {
     rig.app.did(y7ke::model::desk::Act::ClipboardFailed("Not copied: no clipboard".into()));
     rig.settle();
     assert!(rig.sees("Not copied: no clipboard"));
+}
+
+/// What the window's properties say about anybody, whether it is seen or not.
+fn words_about_anybody(rig: &Rig) -> String {
+    let desk = ui::Desk::get(rig.window());
+    let words = [
+        desk.get_me_name(),
+        desk.get_me_id(),
+        desk.get_me_short(),
+        desk.get_qr_for(),
+        desk.get_name_field(),
+        desk.get_nickname_field(),
+        desk.get_device(),
+        desk.get_filter(),
+        desk.get_draft(),
+        desk.get_add_uri(),
+        desk.get_add_greeting(),
+        desk.get_open_id(),
+        desk.get_chat_name(),
+        desk.get_chat_path(),
+        desk.get_chat_path_words(),
+        desk.get_chat_id_groups(),
+        desk.get_chat_safety(),
+        desk.get_chat_state_title(),
+        desk.get_composer_hint(),
+        desk.get_incoming_words(),
+    ];
+    words.map(String::from).concat()
+}
+
+fn locked_by(words: &str) -> std::rc::Rc<Fake> {
+    let fake = fake::everyday();
+    fake.protect(words, false);
+    fake
+}
+
+#[test]
+fn a4_locking_leaves_nothing_of_anybody_in_the_window() {
+    let rig = Rig::new(locked_by("right"), 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    rig.write("half a thought");
+    rig.chord(Key::Control, "l");
+    assert!(rig.sees("y7ke is locked"));
+    assert_eq!(words_about_anybody(&rig), "");
+    let desk = ui::Desk::get(rig.window());
+    let rows = [desk.get_conversations().row_count(), desk.get_messages().row_count(), desk.get_requests().row_count()];
+    assert_eq!((rows, desk.get_unread()), ([0, 0, 0], 0));
+    let left: Vec<String> =
+        rig.labels().into_iter().filter(|label| label.contains("Ada") || label.contains("Grace")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    // Keys of the open window do nothing.
+    rig.chord(Key::Control, "n");
+    rig.chord(Key::Control, "k");
+    assert!(rig.sees("y7ke is locked"));
+
+    rig.click("Passphrase");
+    rig.write("wrong");
+    assert_eq!(rig.value("Passphrase"), "", "a screen reader says no passphrase aloud");
+    rig.click("Show Passphrase");
+    assert_eq!(rig.value("Passphrase"), "wrong");
+    rig.click("Unlock");
+    assert!(rig.sees("This passphrase is not the right one"));
+    assert_eq!(rig.value("Passphrase"), "", "what was wrong is wiped");
+    rig.click("Passphrase");
+    rig.write("right");
+    rig.key(Key::Return);
+    assert!(!rig.sees("y7ke is locked"));
+    open(&rig, "Ada Lovelace");
+    assert_eq!(rig.value("Message Ada Lovelace"), "half a thought", "no word is lost by locking");
+}
+
+#[test]
+fn a4_a_locked_profile_asks_for_its_passphrase_and_types_into_the_field_at_once() {
+    let fake = fake::everyday();
+    fake.protect("right", true);
+    let rig = Rig::new(fake, 720.0, 480.0);
+    assert!(rig.sees("y7ke is locked") && !rig.sees("Ada Lovelace"));
+    rig.write("right");
+    rig.key(Key::Return);
+    assert!(rig.sees("Ada Lovelace"));
+}
+
+#[test]
+fn a4_a_passphrase_is_set_in_the_settings_and_taken_away_by_whoever_knows_it() {
+    let rig = Rig::new(fake::everyday(), 1024.0, 1800.0);
+    rig.chord(Key::Control, ",");
+    assert!(rig.sees("Not protected"));
+    rig.click("Set a passphrase");
+    rig.write("seven quiet otters");
+    assert!(rig.sees("Easy to guess"));
+    rig.key(Key::Tab);
+    rig.key(Key::Tab);
+    rig.write("seven quiet other");
+    assert!(rig.sees("The two are not the same yet"));
+    assert_eq!(rig.get("Set passphrase").accessible_enabled(), Some(false));
+    rig.key(Key::Backspace);
+    rig.key(Key::Backspace);
+    rig.key(Key::Backspace);
+    rig.write("ters");
+    rig.click("Set passphrase");
+    assert!(rig.sees("Locked by your passphrase"));
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::VaultSet { to: VaultKind::Passphrase, .. })), 1);
+
+    rig.click("Remove passphrase");
+    rig.write("a guess");
+    rig.click("Go on");
+    assert!(rig.sees("This passphrase is not the right one"));
+    rig.click("Passphrase of now");
+    rig.chord(Key::Control, "a");
+    rig.write("seven quiet otters");
+    rig.click("Go on");
+    assert!(rig.sees("Not protected"));
+}
+
+#[test]
+fn g5_notifications_are_said_while_the_window_rests_and_can_be_off() {
+    let rig = Rig::new(fake::everyday(), 1024.0, 1800.0);
+    rig.app.did(Act::Active(false));
+    rig.fake.receive(ADA, "are you there?");
+    rig.settle();
+    assert_eq!(rig.outside.said(), [("Ada Lovelace".to_owned(), "are you there?".to_owned())]);
+    rig.outside.happens(Input::Did(Act::Follow(About::Person(ADA.into()))));
+    rig.app.did(Act::Active(true));
+    rig.settle();
+    assert_eq!((pane(&rig), rig.outside.said().len()), (Pane::Chat, 0));
+
+    rig.chord(Key::Control, ",");
+    rig.click("Show what was written");
+    rig.app.did(Act::Active(false));
+    rig.fake.receive(GRACE, "a secret");
+    rig.settle();
+    assert_eq!(rig.outside.said(), [("Grace Hopper".to_owned(), "3 new messages".to_owned())]);
+    rig.click("Notifications");
+    assert_eq!(rig.outside.said(), []);
+    rig.outside.happens(Input::Found(Fact::Notes("No service for them here.".into())));
+    rig.settle();
+    assert!(rig.sees("No service for them here."));
+}
+
+#[test]
+fn g5_the_tray_has_an_icon_only_if_it_is_wanted_and_no_names_on_it() {
+    let rig = Rig::new(locked_by("right"), 1024.0, 1800.0);
+    assert_eq!(*rig.outside.tray.borrow(), None);
+    rig.chord(Key::Control, ",");
+    rig.click("Stay in the tray");
+    assert_eq!(rig.outside.tray.borrow().as_deref(), Some("y7ke: 2 new messages"));
+    rig.outside.happens(Input::Found(Fact::Tray(true)));
+    rig.settle();
+    let window = rig.window().window();
+    window.dispatch_event(slint::platform::WindowEvent::CloseRequested);
+    assert!(!window.is_visible(), "closed to the tray");
+    rig.outside.happens(Input::Found(Fact::Tray(false)));
+    rig.settle();
+    assert!(window.is_visible(), "and not lost with it");
+    assert!(rig.sees("This desktop shows no tray"));
+    rig.chord(Key::Control, "l");
+    assert_eq!(rig.outside.tray.borrow().as_deref(), Some("y7ke is locked"));
 }

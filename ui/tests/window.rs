@@ -1,16 +1,27 @@
-//! Two real windows under Xvfb: keys in, messages through the real node, and the folders read afterwards.
+//! Real windows under Xvfb, on a bus of their own: keys in, messages through the real node, notifications and the
+//! tray on the bus, and the folders read afterwards.
 //!
-//! Skipped in words where `Xvfb` or `xdotool` is missing. Waits are for facts (a window, a title), never for time.
+//! Skipped in words where `Xvfb`, `xdotool` or `dbus-daemon` is missing. Waits are for facts (a window, a title, a
+//! port), never for time.
 
+#![cfg(target_os = "linux")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
+#[path = "common/bus.rs"]
+mod bus;
+#[path = "common/notes.rs"]
+mod notes;
+
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use y7ke_node::api::{Answer, Command as Ask, ContactState, Conversation, MessageView};
+use bus::{Bus, Heard, NoteServer, TrayHost};
+use y7ke_node::api::{Answer, Command as Ask, ContactState, Conversation, MessageView, Passphrase, SettingsPatch};
 use y7ke_node::{Config, Node};
 
 /// Longest wait for any one fact; on a busy machine a window takes seconds.
@@ -44,10 +55,14 @@ impl Screen {
         Some(Self { server, name: format!(":{}", number.trim()) })
     }
 
-    fn xdotool(&self, arguments: &[&str]) -> Output {
+    fn ask(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new("timeout");
         command.args([PATIENCE, "xdotool"]).args(arguments).env("DISPLAY", &self.name);
-        let output = command.output().expect("xdotool is there");
+        command.output().expect("xdotool is there")
+    }
+
+    fn xdotool(&self, arguments: &[&str]) -> Output {
+        let output = self.ask(arguments);
         assert!(output.status.success(), "xdotool {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         output
     }
@@ -96,16 +111,18 @@ fn y7ke(folder: &Path) -> Command {
 }
 
 impl<'a> Person<'a> {
-    fn start(screen: &'a Screen, folder: &Path, x: &str) -> Self {
-        Self::show(screen, y7ke(folder), x)
+    fn show(screen: &'a Screen, command: Command, x: &str) -> Self {
+        let person = Self::appear(screen, command);
+        screen.xdotool(&["windowmove", &person.window, x, "0"]);
+        person
     }
 
-    fn show(screen: &'a Screen, mut command: Command, x: &str) -> Self {
+    /// Starts, and leaves the window where it opens.
+    fn appear(screen: &'a Screen, mut command: Command) -> Self {
         let process = command.env("DISPLAY", &screen.name).spawn().expect("the desktop is built");
         let pid = process.id().to_string();
         let found = screen.xdotool(&["search", "--sync", "--onlyvisible", "--pid", &pid]);
         let window = String::from_utf8_lossy(&found.stdout).lines().next().expect("one window").to_owned();
-        screen.xdotool(&["windowmove", &window, x, "0"]);
         Self { screen, process: Some(process), window, pid }
     }
 
@@ -122,6 +139,30 @@ impl<'a> Person<'a> {
     fn keys(&self, keys: &[&str]) -> &Self {
         self.screen.xdotool(&[&["key", "--delay", "30"], keys].concat());
         self
+    }
+
+    fn is_seen(&self) -> bool {
+        self.screen.ask(&["search", "--onlyvisible", "--pid", &self.pid]).status.success()
+    }
+
+    /// `x y width height` of the window.
+    fn geometry(&self) -> String {
+        let said = self.screen.xdotool(&["getwindowgeometry", "--shell", &self.window]);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let of = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
+        [of("X="), of("Y="), of("WIDTH="), of("HEIGHT=")].join(" ")
+    }
+
+    /// The colours in the picture of the window; `None` where nothing takes pictures.
+    fn colours(&self) -> Option<usize> {
+        if !there("import") {
+            eprintln!("no picture is looked at: `import` of ImageMagick is not there");
+            return None;
+        }
+        let mut command = Command::new("import");
+        command.args(["-window", &self.window, "-depth", "8", "rgb:-"]).env("DISPLAY", &self.screen.name);
+        let taken = command.output().expect("import is there");
+        Some(taken.stdout.chunks_exact(3).collect::<BTreeSet<_>>().len())
     }
 
     /// Waits until the title says that so many things wait for the person.
@@ -169,8 +210,11 @@ fn read(folder: &Path) -> (ContactState, Vec<(bool, String)>) {
 fn two_windows_become_acquainted_and_talk() {
     let Some(screen) = Screen::start() else { return };
     let (ada_folder, bob_folder) = (folder("ada"), folder("bob"));
-    let ada = Person::start(&screen, &ada_folder, "0");
-    let bob = Person::start(&screen, &bob_folder, "1050");
+    // Each on a desktop of their own.
+    let Some((ada_bus, bob_bus)) = Bus::start().zip(Bus::start()) else { return };
+    let (ada_notes, bob_notes) = (NoteServer::on(&ada_bus, true), NoteServer::on(&bob_bus, true));
+    let ada = Person::show(&screen, on_bus(y7ke(&ada_folder), &ada_bus), "0");
+    let bob = Person::show(&screen, on_bus(y7ke(&bob_folder), &bob_bus), "1050");
 
     // First start: a name, and the caret is in its field.
     bob.focus().write("Bob").keys(&["Return"]);
@@ -178,6 +222,9 @@ fn two_windows_become_acquainted_and_talk() {
     // Ada copies her link: paste, greeting, copy is the order of Tab while nothing can be sent.
     ada.keys(&["ctrl+n", "Tab", "Tab", "Tab", "Return"]);
     bob.focus().keys(&["ctrl+n", "ctrl+v", "Tab", "Tab"]).write("it is Bob").keys(&["Tab", "Return"]);
+
+    let (_, title, words) = noted(&ada_notes);
+    assert_eq!((title.as_str(), words.as_str()), ("Bob asks to talk to you", "it is Bob"));
 
     // The request is there; Escape leaves the form, Tab walks to the card above the list.
     ada.focus().until_waiting(1);
@@ -190,10 +237,14 @@ fn two_windows_become_acquainted_and_talk() {
     // Bob's window is not active, so it counts; looking at it reads it.
     bob.until_waiting(1);
     screen.picture("window-unread");
+    let (note, title, words) = noted(&bob_notes);
+    assert_eq!((title.as_str(), words.as_str()), ("Ada", "hello Bob"));
+    bob_notes.press(note, "default");
     bob.focus().until_waiting(0).write("hello Ada").keys(&["shift+Return"]).write("how are you").keys(&["Return"]);
     ada.until_waiting(1);
     ada.focus().until_waiting(0);
     screen.picture("window-talk");
+    assert_eq!(bob_notes.hear(), Heard::Close(note), "what is read is not said any longer");
 
     ada.close();
     bob.close();
@@ -206,16 +257,137 @@ fn two_windows_become_acquainted_and_talk() {
     }
 }
 
+/// The next notification: its number, title and words.
+fn noted(server: &NoteServer) -> (u32, String, String) {
+    loop {
+        if let Heard::Notify { id, title, words, .. } = server.hear() {
+            return (id, title, words);
+        }
+    }
+}
+
+fn on_bus(mut command: Command, bus: &Bus) -> Command {
+    command.env("DBUS_SESSION_BUS_ADDRESS", &bus.address);
+    command
+}
+
+/// Asks again until it is so; each question costs a process or a packet, which is pause enough.
+#[allow(clippy::disallowed_methods, reason = "tests over real processes wait in real time")]
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} within a minute");
+        std::thread::yield_now();
+    }
+}
+
+/// Settings that were made before.
+fn prepare(folder: &Path, config: Config, patch: SettingsPatch) {
+    let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")];
+    let config = Config { data_dir: folder.into(), listen: Some(listen), bootstrap: Some(Vec::new()), ..config };
+    let (node, _notices) = Node::start(config).expect("a fresh folder");
+    node.call_blocking(Ask::SettingsSet(patch)).expect("settings are kept");
+    node.shutdown();
+}
+
 #[test]
-fn a3_a_second_start_on_a_folder_in_use_says_so_and_ends() {
+fn a3_a_second_start_raises_the_window_of_the_first() {
     let Some(screen) = Screen::start() else { return };
+    let Some(bus) = Bus::start() else { return };
+    let tray = TrayHost::on(&bus);
     let folder = folder("twice");
-    let first = Person::start(&screen, &folder, "0");
-    let second =
-        y7ke(&folder).env("DISPLAY", &screen.name).stderr(Stdio::piped()).output().expect("the desktop is built");
-    assert_eq!(second.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&second.stderr).contains("is in use by another y7ke"));
+    prepare(&folder, Config::default(), SettingsPatch { close_to_tray: Some(true), ..SettingsPatch::default() });
+    let first = Person::appear(&screen, on_bus(y7ke(&folder), &bus));
+    let icon = tray.icon();
+    assert_eq!(icon.words(), "y7ke");
+
+    // Closed to the tray, it lives on and holds the folder.
+    first.focus().keys(&["ctrl+w"]);
+    until("the window goes", || !first.is_seen());
+    let other = Config { data_dir: folder.clone(), ..Config::default() };
+    assert_eq!(Node::start(other).err().map(|fault| fault.exit_code()), Some(3));
+    icon.press();
+    until("the tray brings it back", || first.is_seen());
+
+    first.focus().keys(&["ctrl+w"]);
+    until("the window goes", || !first.is_seen());
+    let second = y7ke(&folder).env("DISPLAY", &screen.name).stderr(Stdio::piped()).output().expect("it is built");
+    assert_eq!(second.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&second.stderr), "y7ke: it is open already; its window was brought forward\n");
+    until("the second start brings it back", || first.is_seen());
     first.close();
+    assert!(!folder.join("window").exists());
+    std::fs::remove_dir_all(folder).expect("our own folder");
+}
+
+#[test]
+fn g7_the_window_comes_back_where_and_as_it_was() {
+    let Some(screen) = Screen::start() else { return };
+    let folder = folder("place");
+    let first = Person::appear(&screen, y7ke(&folder));
+    first.focus().keys(&["Return"]);
+    screen.xdotool(&["windowsize", "--sync", &first.window, "930", "610"]);
+    screen.xdotool(&["windowmove", "--sync", &first.window, "240", "33"]);
+    until("it lies there", || first.geometry() == "240 33 930 610");
+    first.close();
+    let second = Person::appear(&screen, y7ke(&folder));
+    assert_eq!(second.geometry(), "240 33 930 610");
+    second.close();
+    std::fs::remove_dir_all(folder).expect("our own folder");
+}
+
+#[test]
+fn a4_a_locked_profile_opens_by_its_passphrase_and_locks_again() {
+    let Some(screen) = Screen::start() else { return };
+    let folder = folder("locked");
+    let passphrase = Some(Passphrase::new("correct horse"));
+    prepare(&folder, Config { passphrase, ..Config::default() }, SettingsPatch::default());
+    let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr()).expect("a free port").port();
+    let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_y7ke"));
+    command.arg("--data-dir").arg(&folder).args(["--no-mdns", "--mode", "lan"]);
+    command.args(["--listen", &format!("/ip4/127.0.0.1/tcp/{port}")]).env_remove("WAYLAND_DISPLAY");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let person = Person::appear(&screen, command);
+    assert!(!listens());
+    screen.picture("window-locked");
+    person.focus().write("battery staple").keys(&["Return"]);
+    // The wrong one is wiped once it is refused; the right one typed early is not taken for a part of it.
+    let second = y7ke(&folder).env("DISPLAY", &screen.name).output().expect("it is built");
+    assert_eq!(second.status.code(), Some(0), "a locked one is raised as well");
+    until("it opens", || {
+        person.keys(&["ctrl+a"]).write("correct horse").keys(&["Return"]);
+        listens()
+    });
+    screen.picture("window-unlocked");
+    person.keys(&["ctrl+l"]);
+    until("it is locked", || !listens());
+    screen.picture("window-locked-again");
+    person.close();
+    std::fs::remove_dir_all(folder).expect("our own folder");
+}
+
+#[test]
+fn gl_never_leaves_the_window_blank() {
+    let Some(screen) = Screen::start() else { return };
+    let folder = folder("gl");
+    let cache = folder.join("cache");
+    // As it is here, twice as it is where no GL driver is found: tried out, then remembered.
+    for driver in [None, Some("/nowhere"), Some("/nowhere")] {
+        let mut command = y7ke(&folder.join("data"));
+        command.args(["--renderer", "gl"]).env("XDG_CACHE_HOME", cache.join(driver.map_or("here", |_| "without")));
+        if let Some(nowhere) = driver {
+            command.env("LIBGL_DRIVERS_PATH", nowhere).env("__EGL_VENDOR_LIBRARY_DIRS", nowhere);
+            command.env("__EGL_VENDOR_LIBRARY_FILENAMES", nowhere).env("LIBGL_ALWAYS_SOFTWARE", "false");
+        }
+        let person = Person::appear(&screen, command);
+        screen.picture("window-gl");
+        if person.colours().is_some() {
+            until("something is drawn", || person.colours() > Some(1));
+        }
+        person.close();
+    }
+    assert!(cache.join("without/y7ke/gl").exists());
     std::fs::remove_dir_all(folder).expect("our own folder");
 }
 

@@ -5,6 +5,7 @@
 //!   Did(Act)            the person pressed or typed
 //!   Told(Notice)        the node tells
 //!   Answered(Asked, …)  the node answers
+//!   Found(Fact)         the system around the window is so
 //!   Tick                something was due
 //! ```
 //!
@@ -14,17 +15,24 @@
 mod acts;
 mod answers;
 mod notices;
+mod system;
+mod vault;
 
 use std::collections::BTreeMap;
 
 use y7ke_node::api::{
     Answer, ApiError, Command, ContactState, ContactView, Conversation, MessageView, NodeInfo, Notice, RequestState,
-    RequestView, Settings,
+    RequestView, Settings, VaultKind,
 };
 
+pub use self::system::Around;
+pub use self::vault::{Safe, Words};
 use super::add::Form;
 use super::drafts::{Drafts, Outgoing};
+use super::notify::{About, Note};
+use super::place::Seen;
 use super::toasts::Toasts;
+use super::vault::Typed;
 use super::{conversations, person};
 use crate::ui::Pane;
 
@@ -43,6 +51,8 @@ pub enum Input {
     Told(Notice),
     /// The node answers.
     Answered(Asked, Result<Answer, ApiError>),
+    /// The system around the window turned out to be so.
+    Found(Fact),
     /// Something was due; see [`Desk::due`].
     Tick,
 }
@@ -112,14 +122,51 @@ pub enum Act {
     SetReceipts(bool),
     /// `lan`, `y7net` by number.
     SetMode(i32),
+    /// Notifications.
+    SetNotifications(bool),
+    /// Words of messages in them.
+    SetNotificationText(bool),
+    /// Closing the window leaves an icon in the tray.
+    SetCloseToTray(bool),
     /// Answers the question.
     Answer(bool),
     /// Presses a toast away.
     Dismiss(i32),
     /// The window became active, or no longer.
     Active(bool),
+    /// The window was moved, resized, shown or hidden.
+    Placed(Seen),
+    /// Brings the window forward: the tray was pressed, or the program started again.
+    Raise,
+    /// A notification was pressed.
+    Follow(About),
+    /// The window's close button.
+    Close,
+    /// Ends the program.
+    Quit,
+    /// Locks the vault.
+    Lock,
+    /// Tries to open the vault.
+    Unlock(Typed),
+    /// Begins to change how the vault is locked.
+    ChangeVault(VaultKind),
+    /// Types what the change needs.
+    VaultTyped(Words),
+    /// Does it.
+    ApplyVault(Words),
+    /// Leaves it.
+    LeaveVault,
     /// The window closes: write what is unwritten.
     Leave,
+}
+
+/// How the system around the window is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// Why notifications are not shown, in words; empty once they are.
+    Notes(String),
+    /// There is a tray, or none any more.
+    Tray(bool),
 }
 
 /// Why a command was sent: its answer comes back with this.
@@ -151,6 +198,12 @@ pub enum Asked {
     Simple(&'static str),
     /// A safety number.
     Safety(String),
+    /// How the vault stands, or that it is to be locked.
+    Vault,
+    /// A try to open the vault.
+    Unlock,
+    /// A change of the vault.
+    SetVault,
 }
 
 /// What the shell is to do.
@@ -164,8 +217,20 @@ pub enum Effect {
     Fill(Field, String),
     /// Bring the caret to the composer.
     Caret,
+    /// Empty every field for a passphrase.
+    Wipe,
     /// Do this to the open list of messages.
     Chat(Chat),
+    /// Say this outside the window.
+    Notify(Note),
+    /// Take back what was said about this.
+    Withdraw(About),
+    /// Bring the window forward.
+    Raise,
+    /// Take the window off the screen.
+    Hide,
+    /// End the program.
+    Quit,
 }
 
 /// Fields whose text the person and the desk both write.
@@ -260,6 +325,10 @@ pub struct Desk {
     pub below: u32,
     /// The open person's safety number.
     pub safety: String,
+    /// The system around the window.
+    pub around: Around,
+    /// The vault.
+    pub safe: Safe,
     trail: Vec<Pane>,
     awaited: Option<String>,
     has_contacts: bool,
@@ -289,6 +358,8 @@ impl Desk {
             composer_trouble: String::new(),
             below: 0,
             safety: String::new(),
+            around: Around::default(),
+            safe: Safe::default(),
             trail: Vec::new(),
             awaited: None,
             has_contacts: false,
@@ -301,17 +372,22 @@ impl Desk {
 
     /// Takes one input in.
     pub fn handle(&mut self, input: Input, read_uri: &ReadUri<'_>, now_ms: u64) -> Vec<Effect> {
-        match input {
+        let mut effects = match input {
             Input::Began => self.ask_for_everything(),
             Input::Did(act) => self.did(act, read_uri, now_ms),
             Input::Told(notice) => self.told(notice, now_ms),
             Input::Answered(asked, answer) => self.answered(asked, answer, now_ms),
+            Input::Found(fact) => self.found(fact),
             Input::Tick => self.tick(now_ms),
-        }
+        };
+        effects.extend(self.take_back_notes());
+        effects
     }
 
     fn ask_for_everything(&self) -> Vec<Effect> {
         vec![
+            // First, so that what a locked one refuses is understood.
+            Effect::Call(Asked::Vault, Command::VaultGet),
             Effect::Call(Asked::Info, Command::NodeInfo),
             Effect::Call(Asked::Settings, Command::SettingsGet),
             Effect::Call(Asked::Contacts, Command::ContactList),
@@ -322,6 +398,7 @@ impl Desk {
     fn tick(&mut self, now_ms: u64) -> Vec<Effect> {
         self.toasts.expire(now_ms);
         let mut effects = self.save_drafts(now_ms, false);
+        effects.extend(self.keep_place(now_ms));
         // Hours, not days: zones differ, and a redraw costs nothing.
         let hour = now_ms / 3_600_000;
         if std::mem::replace(&mut self.day, hour) != hour {
@@ -332,12 +409,12 @@ impl Desk {
 
     /// When the next tick is due, ms since 1970.
     pub fn due(&self) -> Option<u64> {
-        self.toasts.due().into_iter().chain(self.drafts.due()).min()
+        self.toasts.due().into_iter().chain(self.drafts.due()).chain(self.place_due()).min()
     }
 
     /// Everything that the first picture needs is known.
     pub fn ready(&self) -> bool {
-        self.has_contacts && self.has_requests && self.me.is_some() && self.settings.is_some()
+        !self.locked() && self.has_contacts && self.has_requests && self.me.is_some() && self.settings.is_some()
     }
 
     /// Nobody has a place in the list yet.

@@ -7,8 +7,8 @@ use super::lists::bring;
 use super::qr;
 use crate::model::desk::{Desk, Question as Asked};
 use crate::model::time::Zone;
-use crate::model::{conversations, person, requests, text};
-use crate::ui::{self, ChatState, ConversationRow, Look, MainWindow, Question, RequestRow, Theme, ToastRow};
+use crate::model::{conversations, person, requests, text, vault};
+use crate::ui::{self, ChatState, ConversationRow, Look, MainWindow, Question, RequestRow, Theme, ToastRow, VaultLock};
 
 /// The lists of the window, kept up to date row by row.
 #[derive(Default)]
@@ -25,6 +25,10 @@ pub(super) struct Lists {
 pub(super) fn paint(window: &MainWindow, lists: &Lists, desk: &Desk, zone: Zone, now_ms: u64) {
     let to = ui::Desk::get(window);
     to.set_ready(desk.ready());
+    paint_vault(window, desk);
+    if desk.locked() {
+        paint_nobody(&to);
+    }
     to.set_welcome(desk.welcome && desk.ready());
     to.set_trouble(desk.trouble.as_str().into());
     to.set_pane(desk.pane);
@@ -58,6 +62,53 @@ fn paint_me(to: &ui::Desk<'_>, desk: &Desk) {
             to.set_qr_modules(modules);
         }
     }
+}
+
+fn paint_vault(window: &MainWindow, desk: &Desk) {
+    let (to, safe) = (ui::Vault::get(window), &desk.safe);
+    to.set_locked(desk.locked());
+    to.set_busy(safe.busy);
+    to.set_problem(safe.problem.as_str().into());
+    to.set_changing(safe.change.is_some());
+    to.set_needs_current(safe.change.is_some_and(|change| change.needs_current));
+    to.set_needs_new(safe.change.is_some_and(vault::Change::needs_new));
+    to.set_ready(safe.ready);
+    to.set_words(safe.words.as_str().into());
+    to.set_refused(safe.refused.as_str().into());
+    let Some(view) = safe.view else { return };
+    to.set_keyring(view.keyring);
+    to.set_kind(match view.kind {
+        VaultKind::File => VaultLock::File,
+        VaultKind::Passphrase => VaultLock::Passphrase,
+        VaultKind::Keyring => VaultLock::Keyring,
+    });
+    to.set_state_words(vault::state_words(view.kind).into());
+}
+
+/// Takes every word about anybody out of the window; what is a list was emptied with the desk's.
+fn paint_nobody(to: &ui::Desk<'_>) {
+    to.set_me_face(ui::Face::default());
+    to.set_chat_face(ui::Face::default());
+    to.set_qr(slint::Image::default());
+    to.set_qr_modules(0);
+    let words: [fn(&ui::Desk<'_>, slint::SharedString); 15] = [
+        |to, none| to.set_me_name(none),
+        |to, none| to.set_me_short(none),
+        |to, none| to.set_me_id(none),
+        |to, none| to.set_qr_for(none),
+        |to, none| to.set_device(none),
+        |to, none| to.set_chat_name(none),
+        |to, none| to.set_chat_path(none),
+        |to, none| to.set_chat_path_words(none),
+        |to, none| to.set_chat_id_groups(none),
+        |to, none| to.set_chat_safety(none),
+        |to, none| to.set_chat_request(none),
+        |to, none| to.set_chat_state_title(none),
+        |to, none| to.set_composer_hint(none),
+        |to, none| to.set_incoming_words(none),
+        |to, none| to.set_name_field(none),
+    ];
+    words.iter().for_each(|set| set(to, "".into()));
 }
 
 fn net_words(mode: Mode) -> &'static str {
@@ -165,18 +216,12 @@ fn paint_settings(window: &MainWindow, to: &ui::Desk<'_>, desk: &Desk) {
     to.set_scale(i32::from(settings.scale));
     to.set_receipts(settings.receipts);
     to.set_mode_choice(if settings.mode == Mode::Lan { 0 } else { 1 });
+    to.set_notifications(settings.notifications);
+    to.set_notification_text(settings.notification_text);
+    to.set_notes_trouble(desk.around.notes_trouble.as_str().into());
+    to.set_close_to_tray(settings.close_to_tray);
+    to.set_no_tray(desk.around.tray == Some(false));
     if let Some(me) = &desk.me {
         to.set_version(me.version.as_str().into());
-        to.set_vault_words(vault_words(me.vault).into());
-    }
-}
-
-const fn vault_words(vault: VaultKind) -> &'static str {
-    match vault {
-        VaultKind::File => {
-            "Not protected: whoever can read this computer's files can open your conversations. A passphrase closes that gap."
-        }
-        VaultKind::Passphrase => "Locked by your passphrase.",
-        VaultKind::Keyring => "Locked by this computer's keyring.",
     }
 }

@@ -3,11 +3,13 @@
 use std::rc::Rc;
 
 use slint::{ComponentHandle, Global, SharedString};
+use y7ke_node::api::VaultKind;
 
 use super::App;
-use crate::model::desk::{Act, Field};
+use crate::model::desk::{Act, Field, Words};
 use crate::model::timeline::ticket_of;
-use crate::ui::{Do, Pane};
+use crate::model::vault::Typed;
+use crate::ui::{self, Do, Pane, VaultLock};
 
 /// A callback with one word, to an act.
 fn word(app: &Rc<App>, act: impl Fn(String) -> Act + 'static) -> impl FnMut(SharedString) + 'static {
@@ -43,6 +45,7 @@ pub(super) fn connect(app: &Rc<App>) {
     connect_people(app, &to);
     connect_writing(app, &to);
     connect_settings(app, &to);
+    connect_vault(app);
     connect_special(app, &to);
 }
 
@@ -87,6 +90,33 @@ fn connect_settings(app: &Rc<App>, to: &Do<'_>) {
     to.on_set_scale(value(app, Act::SetScale));
     to.on_set_receipts(value(app, Act::SetReceipts));
     to.on_set_mode(value(app, Act::SetMode));
+    to.on_set_notifications(value(app, Act::SetNotifications));
+    to.on_set_notification_text(value(app, Act::SetNotificationText));
+    to.on_set_close_to_tray(value(app, Act::SetCloseToTray));
+}
+
+fn connect_vault(app: &Rc<App>) {
+    let to = ui::Vault::get(app.window());
+    to.on_lock(bare(app, Act::Lock));
+    to.on_unlock(word(app, |words| Act::Unlock(Typed::new(words))));
+    to.on_change(value(app, |to: VaultLock| Act::ChangeVault(kind(to))));
+    to.on_leave(bare(app, Act::LeaveVault));
+    let press = presser(app);
+    to.on_typed(move |current, fresh, again| press(Act::VaultTyped(words(&current, &fresh, &again))));
+    let press = presser(app);
+    to.on_apply(move |current, fresh, again| press(Act::ApplyVault(words(&current, &fresh, &again))));
+}
+
+const fn kind(lock: VaultLock) -> VaultKind {
+    match lock {
+        VaultLock::File => VaultKind::File,
+        VaultLock::Passphrase => VaultKind::Passphrase,
+        VaultLock::Keyring => VaultKind::Keyring,
+    }
+}
+
+fn words(current: &str, fresh: &str, again: &str) -> Words {
+    Words { current: Typed::new(current), new: Typed::new(fresh), again: Typed::new(again) }
 }
 
 /// Those that need more of the window than their argument.
@@ -109,16 +139,12 @@ fn connect_special(app: &Rc<App>, to: &Do<'_>) {
             Err(why) => press(Act::ClipboardFailed(format!("Nothing to paste: {why}"))),
         }
     });
-    let (press, weak) = (presser(app), Rc::downgrade(app));
-    to.on_quit(move || {
-        press(Act::Leave);
-        if let Some(Err(fault)) = weak.upgrade().map(|app| app.window().hide()) {
-            tracing::warn!("the window does not close: {fault}");
-        }
-    });
+    to.on_close(bare(app, Act::Close));
+    to.on_quit(bare(app, Act::Quit));
     let press = presser(app);
     app.window().window().on_close_requested(move || {
-        press(Act::Leave);
-        slint::CloseRequestResponse::HideWindow
+        press(Act::Close);
+        // The desk decided whether it is hidden; the toolkit is to do nothing by itself.
+        slint::CloseRequestResponse::KeepWindowShown
     });
 }

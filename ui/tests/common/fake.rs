@@ -8,7 +8,8 @@ use std::rc::Rc;
 use y7ke::port::{Backend, Key, Reply, Sink, Source, Stretch};
 use y7ke_node::api::{
     Answer, ApiError, Command, ContactState, ContactView, Conversation, Direction, ErrorKind, MessageView, Mode,
-    NodeInfo, Notice, PathView, Presence, RequestState, RequestView, Settings, Status, VaultKind,
+    NodeInfo, Notice, Passphrase, PathView, Presence, RequestState, RequestView, Settings, Status, VaultKind,
+    VaultView,
 };
 
 pub const ME: &str = "y7:8fKq3xYzW5tN7bVcR2mLpD9sHgJ4aQeU6iXoT1kZyBnM";
@@ -31,6 +32,9 @@ pub struct Fake {
     pub messages: RefCell<BTreeMap<String, BTreeMap<Key, MessageView>>>,
     pub drafts: RefCell<BTreeMap<String, String>>,
     pub calls: RefCell<Vec<Command>>,
+    /// How the vault is kept, whether it is locked, and what opens it.
+    pub vault: RefCell<Option<VaultView>>,
+    pub passphrase: RefCell<Option<Passphrase>>,
     /// Why the disk refuses writes.
     pub broken: RefCell<Option<String>>,
     /// Answers wait here while `slow`.
@@ -56,14 +60,18 @@ impl Fake {
             vault: VaultKind::File,
             name: String::new(),
         }));
+        fake.vault.replace(Some(VaultView { kind: VaultKind::File, locked: false, keyring: false }));
         fake.settings.replace(Some(Settings {
             mode: Mode::Lan,
             name: "Marek".into(),
             receipts: true,
             typing: true,
             notifications: true,
+            notification_text: true,
             theme: "light".into(),
             scale: 100,
+            close_to_tray: false,
+            window: None,
         }));
         Rc::new(fake)
     }
@@ -193,7 +201,45 @@ impl Fake {
         request
     }
 
+    /// The vault is locked by these words.
+    pub fn protect(&self, words: &str, locked: bool) -> &Self {
+        self.passphrase.replace(Some(Passphrase::new(words)));
+        self.vault.replace(Some(VaultView { kind: VaultKind::Passphrase, locked, keyring: true }));
+        self
+    }
+
+    fn view(&self) -> VaultView {
+        self.vault.borrow().expect("set at the start")
+    }
+
+    fn guard(&self, command: Command) -> Result<Answer, ApiError> {
+        let wrong = |field| ApiError::param(field, "This passphrase is not the right one.");
+        let view = match command {
+            Command::VaultLock => VaultView { locked: true, ..self.view() },
+            Command::VaultUnlock { passphrase } if passphrase == *self.passphrase.borrow() => {
+                VaultView { locked: false, ..self.view() }
+            }
+            Command::VaultUnlock { .. } => return Err(wrong("passphrase")),
+            Command::VaultSet { current, .. } if current != *self.passphrase.borrow() => return Err(wrong("current")),
+            Command::VaultSet { to, passphrase, .. } => {
+                self.passphrase.replace(passphrase);
+                VaultView { kind: to, ..self.view() }
+            }
+            _ => return Ok(Answer::Vault(self.view())),
+        };
+        self.vault.replace(Some(view));
+        self.tell(Notice::Vault { vault: view });
+        Ok(Answer::Vault(view))
+    }
+
     fn answer(&self, command: Command) -> Result<Answer, ApiError> {
+        use Command::{VaultGet, VaultLock, VaultSet, VaultUnlock};
+        if matches!(command, VaultGet | VaultLock | VaultSet { .. } | VaultUnlock { .. }) {
+            return self.guard(command);
+        }
+        if self.view().locked {
+            return Err(ApiError::new(ErrorKind::Locked, "This profile is locked."));
+        }
         if let Some(why) = self.broken.borrow().as_ref().filter(|_| writes(&command)) {
             return Err(ApiError::new(ErrorKind::Storage, why));
         }
@@ -259,6 +305,10 @@ impl Fake {
                 patch.scale.into_iter().for_each(|scale| settings.scale = scale);
                 patch.receipts.into_iter().for_each(|receipts| settings.receipts = receipts);
                 patch.mode.into_iter().for_each(|mode| settings.mode = mode);
+                patch.notifications.into_iter().for_each(|on| settings.notifications = on);
+                patch.notification_text.into_iter().for_each(|on| settings.notification_text = on);
+                patch.close_to_tray.into_iter().for_each(|on| settings.close_to_tray = on);
+                settings.window = patch.window.or(settings.window);
                 self.settings.replace(Some(settings.clone()));
                 Ok(Answer::Settings(settings))
             }

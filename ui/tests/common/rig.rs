@@ -10,6 +10,9 @@ use i_slint_backend_testing::{AccessibleRole, ElementHandle, ElementQuery, Testi
 use slint::fontique_010::fontique;
 use slint::platform::{Key as Stroke, PointerEventButton, WindowEvent};
 use slint::{ComponentHandle, LogicalPosition, LogicalSize, SharedString};
+use y7ke::desktop::{Desktop, Sink};
+use y7ke::model::desk::Input;
+use y7ke::model::notify::{About, Note};
 use y7ke::model::time::Zone;
 use y7ke::ui::MainWindow;
 use y7ke::window::{App, Clipboard, World};
@@ -55,11 +58,50 @@ impl Clipboard for Paper {
     }
 }
 
+/// What is said around the window, as somebody would see it there.
+#[derive(Clone, Default)]
+pub struct Outside {
+    pub notes: Rc<RefCell<Vec<Note>>>,
+    pub tray: Rc<RefCell<Option<String>>>,
+    sink: Rc<RefCell<Option<Sink>>>,
+}
+
+impl Outside {
+    /// Something happens there.
+    pub fn happens(&self, input: Input) {
+        if let Some(sink) = &*self.sink.borrow() {
+            sink(input);
+        }
+    }
+
+    /// Titles and words that are there now.
+    pub fn said(&self) -> Vec<(String, String)> {
+        self.notes.borrow().iter().map(|note| (note.title.clone(), note.words.clone())).collect()
+    }
+}
+
+impl Desktop for Outside {
+    fn attend(&self, sink: Sink) {
+        self.sink.replace(Some(sink));
+    }
+    fn notify(&self, note: Note) {
+        self.withdraw(note.about.clone());
+        self.notes.borrow_mut().push(note);
+    }
+    fn withdraw(&self, about: About) {
+        self.notes.borrow_mut().retain(|note| note.about != about);
+    }
+    fn tray(&self, words: Option<String>) {
+        self.tray.replace(words);
+    }
+}
+
 /// A window with its node.
 pub struct Rig {
     pub app: Rc<App>,
     pub fake: Rc<Fake>,
     pub paper: Paper,
+    pub outside: Outside,
     now: Rc<Cell<u64>>,
 }
 
@@ -71,18 +113,19 @@ impl Rig {
     pub fn start(fake: Rc<Fake>, width: f32, height: f32, fresh: bool) -> Self {
         platform();
         let now = Rc::new(Cell::new(NOW));
-        let (clock, paper) = (Rc::clone(&now), Paper::default());
+        let (clock, paper, outside) = (Rc::clone(&now), Paper::default(), Outside::default());
         let world = World {
             backend: fake.clone(),
             wake: Arc::new(|| {}),
             clock: Box::new(move || clock.get()),
             zone: Zone::Fixed(0),
             clipboard: Box::new(paper.clone()),
+            desktop: Box::new(outside.clone()),
         };
         let app = App::new(world, fresh).expect("the testing backend has windows");
         app.window().window().set_size(LogicalSize::new(width, height));
         app.window().show().expect("the testing backend shows windows");
-        let rig = Self { app, fake, paper, now };
+        let rig = Self { app, fake, paper, outside, now };
         rig.settle();
         rig
     }

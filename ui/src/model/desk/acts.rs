@@ -15,6 +15,9 @@ pub(super) const LOOKS: [&str; 3] = ["system", "light", "dark"];
 
 impl Desk {
     pub(super) fn did(&mut self, act: Act, read_uri: &ReadUri<'_>, now_ms: u64) -> Vec<Effect> {
+        if self.locked() && !works_locked(&act) {
+            return Vec::new();
+        }
         match act {
             Act::Start(name) => self.start(&name),
             Act::Show(pane) => self.show(pane, now_ms),
@@ -36,11 +39,17 @@ impl Desk {
             Act::SetName(_) | Act::SetLook(_) | Act::SetScale(_) | Act::SetReceipts(_) | Act::SetMode(_) => {
                 self.setting(act, now_ms)
             }
+            Act::SetNotifications(_) | Act::SetNotificationText(_) | Act::SetCloseToTray(_) => {
+                self.setting(act, now_ms)
+            }
+            Act::Placed(_) | Act::Raise | Act::Follow(_) | Act::Close | Act::Quit => self.around(act, now_ms),
             Act::Dismiss(id) => {
                 self.toasts.dismiss(id);
                 Vec::new()
             }
-            Act::Leave => self.save_drafts(now_ms, true),
+            Act::Lock | Act::Unlock(_) | Act::ChangeVault(_) => self.guarding(act, now_ms),
+            Act::VaultTyped(_) | Act::ApplyVault(_) | Act::LeaveVault => self.guarding(act, now_ms),
+            Act::Leave => self.leave(now_ms),
         }
     }
 
@@ -54,7 +63,7 @@ impl Desk {
         }
     }
 
-    fn show(&mut self, pane: Pane, now_ms: u64) -> Vec<Effect> {
+    pub(super) fn show(&mut self, pane: Pane, now_ms: u64) -> Vec<Effect> {
         if self.welcome || !self.ready() {
             return Vec::new();
         }
@@ -297,13 +306,16 @@ impl Desk {
             Act::SetMode(choice) => {
                 SettingsPatch { mode: Some(if choice == 0 { Mode::Lan } else { Mode::Y7net }), ..none }
             }
+            Act::SetNotifications(on) => SettingsPatch { notifications: Some(on), ..none },
+            Act::SetNotificationText(on) => SettingsPatch { notification_text: Some(on), ..none },
+            Act::SetCloseToTray(on) => SettingsPatch { close_to_tray: Some(on), ..none },
             _ => return Vec::new(),
         };
         self.change_settings(patch)
     }
 
     /// Shows at once; the node's answer or notice has the last word.
-    fn change_settings(&mut self, patch: SettingsPatch) -> Vec<Effect> {
+    pub(super) fn change_settings(&mut self, patch: SettingsPatch) -> Vec<Effect> {
         if let Some(settings) = &mut self.settings {
             let new = patch.clone();
             new.name.into_iter().for_each(|name| settings.name = name);
@@ -311,9 +323,28 @@ impl Desk {
             new.scale.into_iter().for_each(|scale| settings.scale = scale);
             new.receipts.into_iter().for_each(|receipts| settings.receipts = receipts);
             new.mode.into_iter().for_each(|mode| settings.mode = mode);
+            new.notifications.into_iter().for_each(|on| settings.notifications = on);
+            new.notification_text.into_iter().for_each(|on| settings.notification_text = on);
+            new.close_to_tray.into_iter().for_each(|on| settings.close_to_tray = on);
+            settings.window = new.window.or(settings.window);
         }
         vec![Effect::Call(Asked::SetSettings, Command::SettingsSet(patch))]
     }
+}
+
+/// What a person can do without having unlocked anything.
+const fn works_locked(act: &Act) -> bool {
+    matches!(
+        act,
+        Act::Unlock(_)
+            | Act::Active(_)
+            | Act::Placed(_)
+            | Act::Raise
+            | Act::Follow(_)
+            | Act::Close
+            | Act::Quit
+            | Act::Leave
+    )
 }
 
 fn send_call(out: &crate::model::drafts::Outgoing) -> Effect {

@@ -8,6 +8,11 @@ use crate::model::text;
 impl Desk {
     pub(super) fn answered(&mut self, asked: Asked, answer: Result<Answer, ApiError>, now_ms: u64) -> Vec<Effect> {
         match answer {
+            answer if matches!(asked, Asked::Vault | Asked::Unlock | Asked::SetVault) => {
+                self.vault_answered(&asked, answer, now_ms)
+            }
+            // It was asked for before the vault was locked, or refused because it is.
+            _ if self.locked() => Vec::new(),
             Ok(answer) => self.answered_well(asked, answer, now_ms),
             Err(fault) => self.refused(asked, fault, now_ms),
         }
@@ -44,6 +49,7 @@ impl Desk {
             }
             Answer::Settings(settings) => {
                 self.welcome &= settings.name.is_empty();
+                self.around.place = self.around.place.or(settings.window);
                 self.settings = Some(settings);
             }
             Answer::Contacts(contacts) => {
@@ -119,6 +125,8 @@ impl Desk {
                 self.safety.clear();
                 Vec::new()
             }
+            // Answered elsewhere.
+            Asked::Vault | Asked::Unlock | Asked::SetVault => Vec::new(),
             Asked::Accept(_) | Asked::Simple(_) => {
                 self.toasts.say(fault.message, true, now_ms);
                 Vec::new()

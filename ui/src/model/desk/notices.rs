@@ -9,13 +9,18 @@ use crate::ui::Pane;
 impl Desk {
     pub(super) fn told(&mut self, notice: Notice, now_ms: u64) -> Vec<Effect> {
         match notice {
+            Notice::Vault { vault } => self.vault_is(vault),
+            // Told before it was locked.
+            _ if self.locked() => Vec::new(),
             Notice::MessageReceived { message } => self.received(message),
             Notice::MessageChanged { message } | Notice::MessageStatus { message } => {
                 self.message_changed(message, false)
             }
             Notice::RequestReceived { request } => {
                 self.toasts.say(format!("{} asks to talk to you", person::requester(&request)), false, now_ms);
-                self.request_changed(request, now_ms)
+                let mut effects = self.request_changed(request.clone(), now_ms);
+                effects.extend(self.note_request(&request));
+                effects
             }
             Notice::RequestChanged { request } => self.request_changed(request, now_ms),
             Notice::ContactChanged { contact } => self.contact_changed(contact, now_ms),
@@ -37,10 +42,6 @@ impl Desk {
             Notice::Storage { error } => {
                 self.trouble = text::preview(&error);
                 Vec::new()
-            }
-            Notice::Vault { vault } => {
-                let ask = Effect::Call(super::Asked::Info, y7ke_node::api::Command::NodeInfo);
-                if vault.locked { Vec::new() } else { vec![ask] }
             }
             Notice::Resync => {
                 let mut effects = self.ask_for_everything();
@@ -65,7 +66,10 @@ impl Desk {
         if here && !self.at_end {
             self.below += 1;
         }
-        self.message_changed(message, here && !seen)
+        let note = self.note_message(&message, &y7_id);
+        let mut effects = self.message_changed(message, here && !seen);
+        effects.extend(note);
+        effects
     }
 
     fn message_changed(&mut self, message: MessageView, fresh: bool) -> Vec<Effect> {

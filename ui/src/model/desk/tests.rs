@@ -2,7 +2,7 @@
 
 use y7ke_node::api::{
     Answer, ApiError, Command, ContactState, ContactView, Direction, ErrorKind, MessageView, Mode, NodeInfo, Notice,
-    RequestState, RequestView, Settings, SettingsPatch, Status, VaultKind,
+    RequestState, RequestView, Settings, SettingsPatch, Status, VaultKind, VaultView,
 };
 
 use super::*;
@@ -35,8 +35,11 @@ fn settings() -> Settings {
         receipts: true,
         typing: true,
         notifications: true,
+        notification_text: true,
         theme: "system".into(),
         scale: 100,
+        close_to_tray: false,
+        window: None,
     }
 }
 
@@ -56,7 +59,7 @@ fn info() -> NodeInfo {
 
 fn desk(contacts: Vec<ContactView>) -> Desk {
     let mut desk = Desk::new(false);
-    assert_eq!(desk.handle(Input::Began, &read, 0).len(), 4);
+    assert_eq!(desk.handle(Input::Began, &read, 0).len(), 5);
     answer(&mut desk, Asked::Info, Ok(Answer::NodeInfo(info())));
     answer(&mut desk, Asked::Settings, Ok(Answer::Settings(settings())));
     answer(&mut desk, Asked::Contacts, Ok(Answer::Contacts(contacts)));
@@ -319,7 +322,7 @@ fn g3_escape_goes_back_one_step_at_a_time() {
 fn a_resync_asks_for_everything_and_hides_nothing() {
     let mut desk = desk(vec![ada()]);
     let effects = told(&mut desk, Notice::Resync);
-    assert_eq!(calls(&effects).len(), 4);
+    assert_eq!(calls(&effects).len(), 5);
     assert!(desk.ready() && effects.contains(&Effect::Chat(Chat::Resync)));
 }
 
@@ -343,4 +346,169 @@ fn settings_show_at_once_and_a_refusal_reads_them_back() {
     let effects = answer(&mut desk, Asked::SetSettings, Err(refusal()));
     assert_eq!(calls(&effects), [&Command::SettingsGet]);
     assert!(desk.toasts.shown()[0].bad);
+}
+
+fn answered_settings(desk: &mut Desk, change: impl FnOnce(&mut Settings)) {
+    let mut changed = settings();
+    change(&mut changed);
+    told(desk, Notice::SettingsChanged { settings: changed });
+}
+
+fn notes<'a>(effects: &'a [Effect]) -> Vec<(&'a About, &'a str)> {
+    let note = |effect: &'a Effect| match effect {
+        Effect::Notify(note) => Some((&note.about, note.words.as_str())),
+        _ => None,
+    };
+    effects.iter().filter_map(note).collect()
+}
+
+#[test]
+fn g5_a_message_is_said_outside_and_taken_back_once_it_is_read() {
+    let mut desk = desk(vec![ada(), bob()]);
+    did(&mut desk, Act::Active(false));
+    let effects = told(&mut desk, Notice::MessageReceived { message: message(&ada(), false, 1) });
+    let about = About::Person(ADA.into());
+    assert_eq!(notes(&effects).len(), 1);
+    assert_eq!(notes(&effects)[0].0, &about);
+    let effects = did(&mut desk, Act::Follow(about.clone()));
+    assert_eq!(effects.first(), Some(&Effect::Raise));
+    assert_eq!((desk.pane, desk.open.as_deref()), (Pane::Chat, Some(ADA)));
+    did(&mut desk, Act::AtEnd(true));
+    assert!(did(&mut desk, Act::Active(true)).contains(&Effect::Withdraw(about)));
+    let effects = told(&mut desk, Notice::MessageReceived { message: message(&bob(), false, 2) });
+    assert!(notes(&effects).is_empty(), "the window is in use");
+}
+
+#[test]
+fn g5_blocking_and_switching_off_take_back_what_was_said() {
+    for undo in ["block", "off"] {
+        let mut desk = desk(vec![ada()]);
+        did(&mut desk, Act::Active(false));
+        told(&mut desk, Notice::MessageReceived { message: message(&ada(), false, 1) });
+        let effects = match undo {
+            "block" => {
+                let contact = ContactView { state: ContactState::Blocked, unread: 1, ..ada() };
+                told(&mut desk, Notice::ContactChanged { contact })
+            }
+            _ => did(&mut desk, Act::SetNotifications(false)),
+        };
+        assert!(effects.contains(&Effect::Withdraw(About::Person(ADA.into()))), "{undo}: {effects:?}");
+        assert!(notes(&told(&mut desk, Notice::MessageReceived { message: message(&ada(), false, 2) })).is_empty());
+    }
+}
+
+#[test]
+fn closing_ends_the_program_unless_there_is_a_tray_to_stay_in() {
+    let mut desk = desk(vec![ada()]);
+    assert_eq!(did(&mut desk, Act::Close), [Effect::Quit]);
+    desk.handle(Input::Found(Fact::Tray(true)), &read, 0);
+    assert_eq!(did(&mut desk, Act::Close), [Effect::Quit]);
+    assert_eq!(desk.tray_words(), None);
+    answered_settings(&mut desk, |settings| settings.close_to_tray = true);
+    assert_eq!(desk.tray_words().as_deref(), Some("y7ke"));
+    assert_eq!(did(&mut desk, Act::Close), [Effect::Hide]);
+    assert_eq!(did(&mut desk, Act::Raise), [Effect::Raise]);
+    did(&mut desk, Act::Close);
+    let lost = desk.handle(Input::Found(Fact::Tray(false)), &read, 0);
+    assert_eq!(lost, [Effect::Raise], "a hidden window is not lost with its tray");
+    assert_eq!(did(&mut desk, Act::Close), [Effect::Quit]);
+}
+
+#[test]
+fn g7_a_place_is_written_once_the_window_lies_still() {
+    let mut desk = desk(Vec::new());
+    let at = |x: i32| Seen { at: Some((x, 0)), size: (900, 700), maximised: false, shown: true };
+    did(&mut desk, Act::Placed(at(1)));
+    did(&mut desk, Act::Placed(at(2)));
+    assert_eq!(desk.due(), Some(2_000));
+    assert!(desk.handle(Input::Tick, &read, 1_999).iter().all(|effect| !matches!(effect, Effect::Call(..))));
+    let place = y7ke_node::api::WindowPlace { at: Some((2, 0)), width: 900, height: 700, maximised: false };
+    let patch = SettingsPatch { window: Some(place), ..SettingsPatch::default() };
+    let kept = Effect::Call(Asked::SetSettings, Command::SettingsSet(patch));
+    assert!(desk.handle(Input::Tick, &read, 2_000).contains(&kept));
+    assert_eq!(did(&mut desk, Act::Leave), [], "it is written already");
+    did(&mut desk, Act::Placed(at(3)));
+    assert_eq!(did(&mut desk, Act::Leave).len(), 1);
+}
+
+fn vault(kind: VaultKind, locked: bool) -> VaultView {
+    VaultView { kind, locked, keyring: false }
+}
+
+#[test]
+fn a4_locking_forgets_everybody_and_unlocking_asks_anew() {
+    let mut desk = desk(vec![ada()]);
+    told(&mut desk, Notice::Vault { vault: vault(VaultKind::Passphrase, false) });
+    did(&mut desk, Act::Active(false));
+    told(&mut desk, Notice::MessageReceived { message: message(&ada(), false, 1) });
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::Draft("half a thought".into()));
+    let locking = did(&mut desk, Act::Lock);
+    let saved = |effect: &Effect| matches!(effect, Effect::Call(Asked::SaveDraft, Command::DraftSet { text, .. }) if text == "half a thought");
+    assert!(locking.iter().any(saved), "{locking:?}");
+    assert_eq!(locking.last(), Some(&Effect::Call(Asked::Vault, Command::VaultLock)));
+    let effects = answer(&mut desk, Asked::Vault, Ok(Answer::Vault(vault(VaultKind::Passphrase, true))));
+    assert!(desk.locked() && !desk.ready());
+    assert!(effects.contains(&Effect::Chat(Chat::Close)) && effects.contains(&Effect::Wipe));
+    assert!(effects.contains(&Effect::Withdraw(About::Person(ADA.into()))));
+    let left = format!("{desk:?}");
+    for word in ["Ada", ADA, "half a thought", "\"Me\"", "y7:me"] {
+        assert!(!left.contains(word), "{word} is left in {left}");
+    }
+    // What was on its way comes too late, and nothing can be opened.
+    told(&mut desk, Notice::ContactChanged { contact: ada() });
+    answer(&mut desk, Asked::Contacts, Ok(Answer::Contacts(vec![ada()])));
+    did(&mut desk, Act::Open(ADA.into()));
+    assert!(desk.contacts.is_empty() && desk.open.is_none());
+    assert_eq!(did(&mut desk, Act::Follow(About::Person(ADA.into()))), [Effect::Raise]);
+
+    assert_eq!(did(&mut desk, Act::Unlock(Typed::default())), []);
+    assert_eq!(did(&mut desk, Act::Unlock(Typed::new("wrong"))).len(), 2, "wiped and sent");
+    assert!(desk.safe.busy);
+    assert_eq!(did(&mut desk, Act::Unlock(Typed::new("twice"))), [], "one try at a time");
+    answer(&mut desk, Asked::Unlock, Err(ApiError::new(ErrorKind::Params, "Wrong.")));
+    assert_eq!((desk.safe.busy, desk.safe.problem.as_str()), (false, "Wrong."));
+    did(&mut desk, Act::Unlock(Typed::new("right")));
+    let effects = answer(&mut desk, Asked::Unlock, Ok(Answer::Vault(vault(VaultKind::Passphrase, false))));
+    assert!(effects.contains(&Effect::Call(Asked::Contacts, Command::ContactList)));
+    assert!(!desk.locked());
+}
+
+#[test]
+fn a4_a_plain_file_has_nothing_to_lock_with() {
+    let mut desk = desk(vec![ada()]);
+    told(&mut desk, Notice::Vault { vault: vault(VaultKind::File, false) });
+    did(&mut desk, Act::Lock);
+    assert_eq!(desk.pane, Pane::Settings);
+    assert!(desk.toasts.shown()[0].text.contains("Set a passphrase first"));
+}
+
+#[test]
+fn a4_a_change_of_the_vault_goes_out_once_it_can() {
+    let mut desk = desk(Vec::new());
+    told(&mut desk, Notice::Vault { vault: vault(VaultKind::Passphrase, false) });
+    did(&mut desk, Act::ChangeVault(VaultKind::Passphrase));
+    let typed = |current: &str, new: &str, again: &str| Words {
+        current: Typed::new(current),
+        new: Typed::new(new),
+        again: Typed::new(again),
+    };
+    for early in [typed("", "new", "new"), typed("old", "new", "other"), typed("old", "", "")] {
+        assert_eq!(did(&mut desk, Act::ApplyVault(early)), []);
+    }
+    let out = did(&mut desk, Act::ApplyVault(typed("old", "new", "new")));
+    assert!(matches!(
+        &out[..],
+        [Effect::Call(
+            Asked::SetVault,
+            Command::VaultSet { to: VaultKind::Passphrase, passphrase: Some(_), current: Some(_) }
+        )]
+    ));
+    answer(&mut desk, Asked::SetVault, Err(ApiError::param("current", "Not this one.")));
+    assert_eq!(desk.safe.refused, "Not this one.");
+    assert!(desk.safe.change.is_some(), "what was typed is still there to be mended");
+    did(&mut desk, Act::ApplyVault(typed("old", "new", "new")));
+    answer(&mut desk, Asked::SetVault, Ok(Answer::Vault(vault(VaultKind::Passphrase, false))));
+    assert!(desk.safe.change.is_none());
+    assert!(desk.toasts.shown()[0].text.starts_with("The passphrase is set."));
 }
