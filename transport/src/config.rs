@@ -113,7 +113,8 @@ pub struct Timing {
     /// sides come to trust each other at slightly different times.
     pub trust_grace: Duration,
     /// After this, both sides know which connection carries their session; a later proposal of a
-    /// worse one means that the peer lost the better one.
+    /// worse one means that the peer lost the better one. Too short costs a session in a slow race; too long,
+    /// whoever moves soon after a connection was made waits for our silence.
     pub settle: Duration,
     /// Dials wait for the listeners to come up, but no longer than this.
     pub listen: Duration,
@@ -129,7 +130,7 @@ impl Default for Timing {
             idle: Duration::from_secs(15),
             flush: Duration::from_secs(2),
             trust_grace: Duration::from_secs(3),
-            settle: Duration::from_secs(5),
+            settle: Duration::from_secs(2),
             listen: Duration::from_millis(500),
         }
     }

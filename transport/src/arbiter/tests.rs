@@ -135,6 +135,21 @@ fn a_worse_proposal_long_after_means_that_the_peer_lost_the_better_one() {
 }
 
 #[test]
+fn a_link_that_is_dead_ends_though_nothing_broke_and_another_carries_on() {
+    let mut one = One::new();
+    one.up(1, QUIC_LOW, true);
+    one.ready(1);
+    one.up(2, QUIC_HIGH, false);
+    one.ready(2);
+    let (peer, gone) = (one.peer, CloseReason::Homeless);
+    assert_eq!(one.arbiter.dead(&peer, 1, &gone, 0), [end(1, 1, gone.clone())]);
+    assert_eq!(one.arbiter.dead(&peer, 1, &gone, 0), [], "it is told once");
+    assert_eq!(one.ended(1), [Order::Drop(1), start(2, 2)]);
+    one.up(3, TCP_HIGH, false);
+    assert_eq!(one.arbiter.dead(&peer, 3, &gone, 0), [Order::Drop(3)], "without a session there is nothing to end");
+}
+
+#[test]
 fn equal_links_of_ours_are_tried_one_after_the_other() {
     let mut one = One::new();
     assert_eq!(one.up(1, TCP_LOW, true), [Order::Propose(1)]);
