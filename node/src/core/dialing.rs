@@ -22,7 +22,7 @@ use y7ke_crypto::ids::RootId;
 const FIRST_PAUSE_MS: u64 = 500;
 /// Longest pause while something waits for the person, ms: a friend who comes online has it within seconds.
 const URGENT_PAUSE_MS: u64 = 4_000;
-/// News end a dial that is at least this old, ms: whoever floods us with news does not make us dial in a loop.
+/// Between the beginnings of two dials at least, ms: whoever floods us with news does not make us dial in a loop.
 const NEWS_PAUSE_MS: u64 = 250;
 /// Longest pause otherwise, ms.
 const CALM_PAUSE_MS: u64 = 300_000;
@@ -47,6 +47,8 @@ enum Stage {
 struct Person {
     urgent: bool,
     failures: u32,
+    /// When the last dial began.
+    began_ms: Option<u64>,
     stage: Stage,
 }
 
@@ -59,7 +61,7 @@ pub(crate) struct Dialing {
 impl Dialing {
     /// This person shall be connected; `urgent` while something waits for them.
     pub(crate) fn want(&mut self, root: RootId, urgent: bool, now_ms: u64) {
-        let fresh = Person { urgent, failures: 0, stage: Stage::Waiting { until_ms: now_ms } };
+        let fresh = Person { urgent, failures: 0, began_ms: None, stage: Stage::Waiting { until_ms: now_ms } };
         let person = self.people.entry(root).or_insert(fresh);
         if urgent && !person.urgent {
             person.failures = 0;
@@ -77,14 +79,13 @@ impl Dialing {
 
     /// Something new about this person: an address, a network: try at once.
     pub(crate) fn news(&mut self, root: &RootId, now_ms: u64) {
-        let Some(person) = self.people.get_mut(root) else { return };
-        let until_ms = match person.stage {
-            Stage::Waiting { .. } => now_ms,
-            Stage::Dialling { since_ms } => now_ms.max(since_ms + NEWS_PAUSE_MS),
-            Stage::Connected { .. } => return,
-        };
-        person.failures = 0;
-        person.stage = Stage::Waiting { until_ms };
+        if let Some(person) = self.people.get_mut(root)
+            && !matches!(person.stage, Stage::Connected { .. })
+        {
+            let earliest_ms = person.began_ms.map_or(0, |began_ms| began_ms + NEWS_PAUSE_MS);
+            person.failures = 0;
+            person.stage = Stage::Waiting { until_ms: now_ms.max(earliest_ms) };
+        }
     }
 
     /// The network changed: everybody who is not connected is tried at once.
@@ -142,6 +143,7 @@ impl Dialing {
             .iter_mut()
             .filter(|(_, person)| person.wake_ms().is_some_and(|at| at <= now_ms))
             .map(|(root, person)| {
+                person.began_ms = Some(now_ms);
                 person.stage = Stage::Dialling { since_ms: now_ms };
                 *root
             })
