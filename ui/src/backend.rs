@@ -39,6 +39,11 @@ impl Source for NodeBackend {
         self.node.views().messages(&keys)
     }
 
+    fn find(&self, id: &[u8; 32]) -> Result<Option<MessageView>, ApiError> {
+        let key = Key { hlc: 0, device: [0; 32], id: *id };
+        Ok(self.node.views().messages(&[place(&key)])?.pop())
+    }
+
     fn first_unread(&self, of: &Conversation) -> Result<Option<Key>, ApiError> {
         Ok(self.node.views().first_unread(of)?.as_ref().map(key))
     }

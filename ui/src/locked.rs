@@ -174,6 +174,13 @@ impl Source for Profile {
         }
     }
 
+    fn find(&self, id: &[u8; 32]) -> Result<Option<MessageView>, ApiError> {
+        match &*self.shared.state() {
+            State::Open(backend) => backend.find(id),
+            State::Locked { .. } => Ok(None),
+        }
+    }
+
     fn first_unread(&self, of: &Conversation) -> Result<Option<Key>, ApiError> {
         match &*self.shared.state() {
             State::Open(backend) => backend.first_unread(of),

@@ -35,7 +35,8 @@ impl Key {
     }
 }
 
-fn bytes(text: &str) -> Option<[u8; 32]> {
+/// An id in bytes; `None` where it is none.
+pub fn bytes(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes).ok()?;
     Some(bytes)
@@ -66,6 +67,8 @@ pub trait Source {
     fn index(&self, of: &Conversation, before: Option<&Key>, limit: usize) -> Result<Stretch, ApiError>;
     /// The messages at these places, in the same order; one that is gone is left out.
     fn messages(&self, keys: &[Key]) -> Result<Vec<MessageView>, ApiError>;
+    /// The message with this id, of whatever conversation; `None` if it is not here.
+    fn find(&self, id: &[u8; 32]) -> Result<Option<MessageView>, ApiError>;
     /// The oldest message not read here.
     fn first_unread(&self, of: &Conversation) -> Result<Option<Key>, ApiError>;
 }

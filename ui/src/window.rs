@@ -27,7 +27,8 @@ use y7ke_node::api::{Answer, Command, Conversation, WindowPlace};
 use self::paint::Lists;
 use self::rows::ChatRows;
 use crate::desktop::Desktop;
-use crate::model::desk::{Act, Asked, Chat, Desk, Effect, Field, Input};
+use crate::model::desk::{Act, Asked, Chat, Desk, Effect, Field, Input, Place};
+use crate::model::drafts::Reply;
 use crate::model::place::{self, Screen};
 use crate::model::time::Zone;
 use crate::model::timeline::Timeline;
@@ -152,6 +153,7 @@ impl App {
     fn hang_lists(&self) {
         let desk = ui::Desk::get(&self.window);
         desk.set_conversations(ModelRc::from(self.lists.conversations.clone()));
+        desk.set_found(ModelRc::from(self.lists.found.clone()));
         desk.set_requests(ModelRc::from(self.lists.requests.clone()));
         desk.set_toasts(ModelRc::from(self.lists.toasts.clone()));
     }
@@ -183,11 +185,22 @@ impl App {
             return;
         }
         let chat = self.chat.borrow().clone();
+        let rows = || chat.as_ref().map_or(0, |chat| chat.row_count());
+        let before = rows();
         chat.iter().for_each(|chat| chat.change(|timeline, backend| timeline.fill(backend)));
+        self.shift_current(rows() - before);
         if !chat.is_some_and(|chat| chat.with(|timeline, _| timeline.fills())) {
             self.filling.stop();
         }
         self.count_rows();
+    }
+
+    /// Rows came in above all others: the keyboard stays on its message.
+    fn shift_current(&self, by: usize) {
+        let to = ui::Desk::get(&self.window);
+        if let (current @ 0.., Ok(by)) = (to.get_current(), i32::try_from(by)) {
+            to.set_current(current + by);
+        }
     }
 
     fn handle(self: &Rc<Self>, input: Input) {
@@ -241,6 +254,7 @@ impl App {
                 to.set_composer_call(to.get_composer_call().wrapping_add(1));
             }
             Effect::Wipe => self.wipe(),
+            Effect::OpenLink(address) => self.open_link(&address, now),
             Effect::Chat(chat) => self.chat(chat, now),
             Effect::Notify(note) => self.world.desktop.notify(note),
             Effect::Withdraw(about) => self.world.desktop.withdraw(about),
@@ -269,6 +283,20 @@ impl App {
         }
     }
 
+    fn open_link(&self, address: &str, now: u64) {
+        if !self.window.invoke_open_link(address.into()) {
+            self.tell(
+                Act::LinkFailed("The system did not open the link. It can be copied from the message.".into()),
+                now,
+            );
+        }
+    }
+
+    /// What came of an effect, to the desk; it asks for no other effect.
+    fn tell(&self, act: Act, now: u64) {
+        self.desk.borrow_mut().handle(Input::Did(act), &|_| Err(String::new()), now);
+    }
+
     fn call(&self, asked: Asked, command: Command) {
         let (post, wake) = (self.post.clone(), Arc::clone(&self.world.wake));
         let reply = Box::new(move |answer| deliver(&post, &*wake, Input::Answered(asked, answer)));
@@ -277,8 +305,7 @@ impl App {
 
     fn copy(&self, text: String, now: u64) {
         if let Err(why) = self.world.clipboard.put(text) {
-            let failed = Act::ClipboardFailed(format!("Not copied: {why}"));
-            self.desk.borrow_mut().handle(Input::Did(failed), &|_| Err(String::new()), now);
+            self.tell(Act::ClipboardFailed(format!("Not copied: {why}")), now);
         }
     }
 
@@ -291,6 +318,7 @@ impl App {
             Field::Name => to.set_name_field(text.into()),
             Field::Nickname => to.set_nickname_field(text.into()),
             Field::Filter => to.set_filter(text.into()),
+            Field::Compare => to.set_compare(text.into()),
         }
     }
 
@@ -305,9 +333,10 @@ impl App {
 
     fn chat(&self, change: Chat, now: u64) {
         match change {
-            Chat::Open { y7_id, unread } => self.open_chat(y7_id, unread, now),
+            Chat::Open { y7_id, place } => self.open_chat(Conversation::Person(y7_id), place, now),
+            Chat::Jump(key) => self.jump(key, now),
             Chat::Close => self.show_rows(None),
-            Chat::ToEnd => self.hold_end(),
+            Chat::ToEnd => self.hold_end(now),
             Chat::Redraw => {
                 let name = self.desk.borrow().person_name();
                 self.chat.borrow().iter().for_each(|chat| chat.redraw(now, name.clone()));
@@ -319,20 +348,61 @@ impl App {
         }
     }
 
-    fn open_chat(&self, y7_id: String, unread: u64, now: u64) {
-        let of = Conversation::Person(y7_id);
+    fn open_chat(&self, of: Conversation, place: Place, now: u64) {
         let backend = Rc::clone(&self.world.backend);
-        let mut timeline = Timeline::open(of.clone(), &*backend);
-        let first: Option<Key> = if unread > 0 { backend.first_unread(&of).unwrap_or_default() } else { None };
-        // No list shows these rows yet, so nobody is told.
-        first.iter().for_each(|first| drop(timeline.reach(first, &*backend)));
-        let seek = timeline.set_fresh(first);
+        let around = if let Place::Message(key) = place { Some(key) } else { None };
+        let mut timeline = Timeline::open_around(of.clone(), &*backend, around);
+        let seek = match place {
+            Place::End => None,
+            Place::Unread => {
+                // Without its place the conversation opens at its end, where what is new stands too.
+                let first = backend.first_unread(&of).unwrap_or_default();
+                // No list shows these rows yet, so nobody is told.
+                first.iter().for_each(|first| drop(timeline.reach(first, &*backend)));
+                timeline.set_fresh(first)
+            }
+            Place::Message(key) => timeline.set_mark(Some(key)).0,
+        };
         let name = self.desk.borrow().person_name();
         let rows = Rc::new(ChatRows::new(timeline, backend, self.world.zone, now, name));
         self.show_rows(Some(rows));
+        self.seek(seek, around.is_some());
+    }
+
+    /// Shows a message of the open conversation in its place; where it is far away, with other rows around it.
+    fn jump(&self, key: Key, now: u64) {
+        let Some(chat) = self.chat.borrow().clone() else { return };
+        let before = chat.row_count();
+        chat.change(|timeline, backend| timeline.reach(&key, backend));
+        self.shift_current(chat.row_count() - before);
+        self.count_rows();
+        if let Some(row) = chat.mark(Some(key)) {
+            return self.seek(Some(row), true);
+        }
+        self.open_anew(Place::Message(key), now);
+        let there = self.chat.borrow().as_ref().and_then(|chat| chat.mark(Some(key)));
+        if there.is_none() {
+            self.tell(Act::NotThere, now);
+        }
+    }
+
+    /// The open conversation at another place of a history that is longer than one list.
+    fn open_anew(&self, place: Place, now: u64) {
+        let Some(chat) = self.chat.borrow().clone() else { return };
+        let of = chat.with(|timeline, _| timeline.of().clone());
+        let outgoing = self.desk.borrow().open_outgoing();
+        self.open_chat(of, place, now);
+        let chat = self.chat.borrow().clone();
+        chat.iter().for_each(|chat| outgoing.iter().for_each(|out| apply(chat, &Chat::Outgoing(out.clone()))));
+        self.count_rows();
+    }
+
+    /// Has the list show a row: inside, or at its top; none is the end.
+    fn seek(&self, row: Option<usize>, inside: bool) {
         let to = ui::Desk::get(&self.window);
-        to.set_stick(seek.is_none());
-        to.set_seek(seek.and_then(|row| i32::try_from(row).ok()).unwrap_or(-1));
+        to.set_stick(row.is_none());
+        to.set_seek_inside(inside);
+        to.set_seek(row.and_then(|row| i32::try_from(row).ok()).unwrap_or(-1));
         self.filling.restart();
     }
 
@@ -342,15 +412,33 @@ impl App {
             Some(rows) => ModelRc::from(rows.clone()),
             None => ModelRc::new(VecModel::<MessageRow>::default()),
         });
+        to.set_current(-1);
         to.set_older(rows.as_ref().is_some_and(|rows| rows.with(|timeline, _| timeline.older())));
         self.chat.replace(rows);
         self.count_rows();
     }
 
-    fn hold_end(&self) {
-        let to = ui::Desk::get(&self.window);
-        to.set_seek(-1);
-        to.set_stick(true);
+    fn hold_end(&self, now: u64) {
+        let chat = self.chat.borrow().clone();
+        let Some(chat) = chat else { return };
+        if chat.with(|timeline, _| timeline.newer()) {
+            self.open_anew(Place::End, now);
+        } else {
+            chat.mark(None);
+            self.seek(None, false);
+        }
+    }
+
+    /// Where the message stands that another answers.
+    fn key_of(&self, id: &str) -> Option<Key> {
+        let chat = self.chat.borrow();
+        chat.as_ref()?.with(|timeline, backend| timeline.key_of(id, backend))
+    }
+
+    /// What an answer to a message says of it.
+    fn to_answer(&self, id: &str) -> Option<Reply> {
+        let (chat, name) = (self.chat.borrow(), self.desk.borrow().person_name());
+        chat.as_ref()?.with(|timeline, backend| timeline.to_answer(id, &name, backend))
     }
 
     /// The text of a message as it was written, for copying.
@@ -381,7 +469,8 @@ fn apply(chat: &ChatRows, change: &Chat) {
         Chat::Settled(ticket) => timeline.drop_outgoing(*ticket),
         Chat::Seen => timeline.clear_fresh(),
         Chat::Resync => timeline.resync(backend),
-        Chat::Open { .. } | Chat::Close | Chat::ToEnd | Chat::Redraw => Vec::new(),
+        Chat::Unmark => timeline.set_mark(None).1,
+        Chat::Open { .. } | Chat::Jump(_) | Chat::Close | Chat::ToEnd | Chat::Redraw => Vec::new(),
     });
 }
 

@@ -193,3 +193,96 @@ fn large_scale() {
         act(rig, Act::Open(ADA.into()));
     });
 }
+
+#[test]
+fn person_verified() {
+    shoot("person-verified", fake::everyday, false, |rig| {
+        rig.fake.alter(ADA, |contact| contact.verified = true).tell_contact(ADA);
+        act(rig, Act::Open(ADA.into()));
+        act(rig, Act::Show(Pane::Person));
+    });
+}
+
+#[test]
+fn found() {
+    shoot("found", fake::everyday, false, |rig| {
+        act(rig, Act::Open(ADA.into()));
+        rig.chord(slint::platform::Key::Control, "k");
+        rig.write("re");
+        rig.pass(300);
+    });
+}
+
+#[test]
+fn found_nothing() {
+    shoot("found-nothing", fake::everyday, false, |rig| {
+        rig.chord(slint::platform::Key::Control, "k");
+        rig.write("zzz");
+        rig.pass(300);
+    });
+}
+
+#[test]
+fn within() {
+    shoot("within", fake::everyday, false, |rig| {
+        act(rig, Act::Open(ADA.into()));
+        rig.chord(slint::platform::Key::Control, "f");
+        rig.write("the");
+        rig.pass(300);
+        rig.settle();
+        rig.key(slint::platform::Key::Return);
+    });
+}
+
+#[test]
+fn reply() {
+    shoot("reply", fake::everyday, false, |rig| {
+        let messages: Vec<_> = rig.fake.messages.borrow()[ADA].values().cloned().collect();
+        let last = rig.fake.said(ADA, false, "Both copies, please", fake::NOW - 60_000);
+        rig.fake.answers(ADA, &last, &messages[12]);
+        act(rig, Act::Open(ADA.into()));
+        rig.click_right_message("Both copies, please");
+        rig.click("Reply");
+        rig.write("Of course");
+    });
+}
+
+#[test]
+fn menu() {
+    shoot("menu", fake::everyday, false, |rig| {
+        act(rig, Act::Open(ADA.into()));
+        rig.click_right_message("example.org/notes");
+    });
+}
+
+#[test]
+fn link() {
+    shoot("link", fake::everyday, false, |rig| {
+        act(rig, Act::Open(ADA.into()));
+        act(rig, Act::Link("https://xn--80ak6aa92e.com/login?next=%2Faccount&session=8f6f1d2c0b".into()));
+    });
+}
+
+#[test]
+fn keys() {
+    shoot("keys", fake::everyday, false, |rig| act(rig, Act::Show(Pane::Keys)));
+}
+
+#[test]
+fn lapse() {
+    shoot("lapse", fake::everyday, false, |rig| {
+        rig.fake.alter(ADA, |contact| contact.verified = true).tell_contact(ADA);
+        act(rig, Act::Open(ADA.into()));
+        rig.fake.alter(ADA, |contact| contact.verified = false).tell_contact(ADA);
+    });
+}
+
+#[test]
+fn no_network() {
+    let cut_off = || {
+        let fake = fake::empty();
+        fake.info.borrow_mut().iter_mut().for_each(|info| info.listen.clear());
+        fake
+    };
+    shoot("no-network", cut_off, false, |_| {});
+}

@@ -215,8 +215,15 @@ fn sending_shows_at_once_even_when_the_answer_is_slow() {
     assert_eq!(shown(&rig), 1);
 }
 
+/// The list of messages.
+fn messages(rig: &Rig) -> i_slint_backend_testing::ElementHandle {
+    use i_slint_backend_testing::{AccessibleRole, ElementQuery};
+    let main = ElementQuery::from_root(rig.window()).match_descendants().match_accessible_role(AccessibleRole::Main);
+    main.find_first().expect("a conversation is open")
+}
+
 fn bottom_of_list(rig: &Rig) -> f32 {
-    rig.get("Messages").absolute_position().y + rig.get("Messages").size().height
+    messages(rig).absolute_position().y + messages(rig).size().height
 }
 
 fn bottom(bubble: &i_slint_backend_testing::ElementHandle) -> f32 {
@@ -320,7 +327,7 @@ fn c2_a_tick_changes_in_its_place() {
     for (status, words) in [
         (Status::Sent, "Sent, not yet"),
         (Status::Delivered, "On Ada Lovelace's device"),
-        (Status::Read, "Read by Ada Lovelace"),
+        (Status::Read, "Read by Ada Lovelace. On Ada Lovelace's device 0202 0202"),
     ] {
         let message = rig.fake.status(ADA, &message, status);
         rig.fake.tell(Notice::MessageStatus { message });
@@ -447,25 +454,344 @@ fn settings_change_the_look_at_once_and_are_kept() {
     assert_eq!((kept.theme.as_str(), kept.scale, kept.receipts), ("dark", 110, false));
 }
 
+/// Every element of the window that acts or holds something says what it is.
+fn nameless(rig: &Rig) -> Vec<String> {
+    use i_slint_backend_testing::{AccessibleRole as Role, ElementQuery};
+    let all = ElementQuery::from_root(rig.window()).match_descendants().find_all();
+    let named = |role| !matches!(role, Role::None | Role::Text | Role::Groupbox | Role::Main);
+    let bare = all.iter().filter(|element| {
+        element.accessible_role().is_some_and(named) && element.accessible_label().is_none_or(|label| label.is_empty())
+    });
+    bare.map(|element| format!("{:?} at {:?}", element.accessible_role(), element.absolute_position())).collect()
+}
+
 #[test]
 fn g4_everything_that_can_be_pressed_has_a_name() {
-    for open_pane in [Pane::Home, Pane::Add, Pane::Requests, Pane::Settings, Pane::About] {
-        let rig = Rig::new(fake::asked(), 1024.0, 640.0);
-        rig.app.did(y7ke::model::desk::Act::Show(open_pane));
-        rig.settle();
-        let all = i_slint_backend_testing::ElementQuery::from_root(rig.window()).match_descendants().find_all();
-        let nameless = all.iter().filter(|element| {
-            matches!(
-                element.accessible_role(),
-                Some(
-                    i_slint_backend_testing::AccessibleRole::Button
-                        | i_slint_backend_testing::AccessibleRole::TextInput
-                        | i_slint_backend_testing::AccessibleRole::Switch
-                )
-            ) && element.accessible_label().is_none_or(|label| label.is_empty())
-        });
-        assert_eq!(nameless.count(), 0, "{open_pane:?}");
+    for (width, height) in [(1024.0, 640.0), (780.0, 560.0), (720.0, 480.0)] {
+        for open_pane in [Pane::Home, Pane::Add, Pane::Requests, Pane::Settings, Pane::About, Pane::Keys] {
+            let rig = Rig::new(fake::asked(), width, height);
+            rig.app.did(y7ke::model::desk::Act::Show(open_pane));
+            rig.settle();
+            assert_eq!(nameless(&rig), Vec::<String>::new(), "{open_pane:?} at {width}");
+        }
     }
+}
+
+#[test]
+fn g4_a_conversation_and_its_person_have_names_for_everything() {
+    let rig = Rig::new(fake::everyday(), 1024.0, 1000.0);
+    open(&rig, "Ada Lovelace");
+    rig.chord(Key::Control, "f");
+    rig.write("the");
+    rig.pass(200);
+    rig.settle();
+    rig.app.did(y7ke::model::desk::Act::Reply(y7ke::model::drafts::Reply {
+        id: "aa".repeat(32),
+        who: "Ada".into(),
+        words: "well?".into(),
+    }));
+    rig.settle();
+    assert_eq!(nameless(&rig), Vec::<String>::new());
+    rig.click("About Ada Lovelace");
+    assert_eq!(pane(&rig), Pane::Person);
+    assert_eq!(nameless(&rig), Vec::<String>::new());
+}
+
+fn pause(rig: &Rig) {
+    rig.pass(250);
+    rig.settle();
+}
+
+#[test]
+fn c6_the_list_finds_people_and_messages_and_opens_them_in_place() {
+    let fake = chatty(3_000);
+    fake.said(GRACE, false, "a needle of Grace", NOW - 90 * MINUTE);
+    let needle = fake.said(ADA, false, "here is the needle in the haystack", NOW - 2_000 * MINUTE);
+    let rig = Rig::new(fake, 1024.0, 640.0);
+    rig.chord(Key::Control, "k");
+    rig.write("needle");
+    pause(&rig);
+    assert!(rig.sees("Grace Hopper, 12:35. a needle of Grace"), "{:?}", rig.labels());
+    rig.click("here is the needle in the haystack");
+    assert_eq!(pane(&rig), Pane::Chat);
+    let shown = rig.bubbles();
+    let hit = shown.iter().find(|bubble| bubble.accessible_label().is_some_and(|label| label.contains("the needle")));
+    let hit = hit.expect("the message is on the screen");
+    let (top, below) = (hit.absolute_position().y, bottom_of_list(&rig));
+    assert!(top > 64.0 && bottom(hit) < below, "{top} of {below}");
+    assert!(rig.sees("Jump to newest"));
+    assert_eq!(rig.value("Find people and messages"), "needle");
+    let marked = ui::Desk::get(rig.window()).get_messages();
+    let marked: Vec<_> = slint::Model::iter(&marked).filter(|row| row.marked).map(|row| row.id.to_string()).collect();
+    assert_eq!(marked, [needle.message_id]);
+}
+
+#[test]
+fn c6_arrows_choose_and_enter_opens_what_is_chosen() {
+    let rig = rig();
+    rig.chord(Key::Control, "k");
+    rig.write("re");
+    pause(&rig);
+    rig.key(Key::DownArrow);
+    rig.key(Key::DownArrow);
+    rig.key(Key::UpArrow);
+    rig.key(Key::Return);
+    assert_eq!(pane(&rig), Pane::Chat);
+    rig.chord(Key::Control, "k");
+    rig.chord(Key::Control, "a");
+    rig.write("zzz");
+    pause(&rig);
+    assert!(rig.sees("Nobody and nothing found for “zzz”"));
+    rig.key(Key::Escape);
+    assert!(!rig.sees("Nobody and nothing found"));
+    assert_eq!((pane(&rig), rig.value("Find people and messages").as_str()), (Pane::Chat, ""));
+}
+
+#[test]
+fn g3_finding_works_where_the_list_has_no_room() {
+    for width in [780.0, 720.0] {
+        let rig = Rig::new(fake::everyday(), width, 480.0);
+        open(&rig, "Ada Lovelace");
+        assert!(rig.find("Find people and messages").is_none());
+        rig.chord(Key::Control, "k");
+        rig.write("hedy");
+        rig.key(Key::Return);
+        assert!(rig.sees("Message Hedy Lamarr"), "at {width}");
+        rig.chord(Key::Control, "k");
+        assert!(rig.find("Find people and messages").is_some());
+        rig.key(Key::Escape);
+        assert!(rig.find("Find people and messages").is_none(), "at {width}");
+        assert_eq!(pane(&rig), Pane::Chat);
+    }
+}
+
+#[test]
+fn c6_ctrl_f_walks_through_the_hits_of_a_conversation() {
+    let rig = Rig::new(chatty(3_000), 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    rig.chord(Key::Control, "f");
+    rig.write("message 100");
+    pause(&rig);
+    let seen = |rig: &Rig, text: &str| {
+        let bubbles = rig.bubbles();
+        let hit = bubbles.iter().find(|bubble| {
+            let label = bubble.accessible_label().unwrap_or_default();
+            label.split_once(": ").is_some_and(|(_, words)| {
+                words.split('.').next().is_some_and(|words| words == text || words.starts_with(&format!("{text} ")))
+            })
+        });
+        hit.is_some_and(|hit| hit.absolute_position().y > 64.0 && bottom(hit) < bottom_of_list(rig))
+    };
+    assert!(rig.sees("1 of 13"), "{:?}", rig.labels());
+    assert!(seen(&rig, "message 2100"), "{:?}", rig.labels());
+    rig.key(Key::Return);
+    assert!(rig.sees("2 of 13") && seen(&rig, "message 1100"), "{:?}", rig.labels());
+    rig.chord(Key::Shift, Key::Return);
+    assert!(rig.sees("1 of 13") && seen(&rig, "message 2100"));
+    rig.click("Older");
+    assert!(rig.sees("2 of 13"));
+    rig.key(Key::Escape);
+    assert!(!rig.sees("2 of 13"));
+    assert_eq!(pane(&rig), Pane::Chat);
+    rig.write("typed at once");
+    assert_eq!(rig.value("Message Ada Lovelace"), "typed at once");
+}
+
+#[test]
+fn c7_a_reply_from_the_menu_is_shown_sent_and_jumped_to() {
+    let fake = chatty(400);
+    let rig = Rig::new(fake, 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    rig.click_right_message(": message 399");
+    rig.click("Reply");
+    assert!(
+        rig.sees("Reply to You: message 399") || rig.sees("Reply to Ada Lovelace: message 399"),
+        "{:?}",
+        rig.labels()
+    );
+    rig.write("an answer");
+    rig.key(Key::Return);
+    let answered = |command: &Command| matches!(command, Command::MessageSend { text, reply_to: Some(_), .. } if text == "an answer");
+    assert_eq!(rig.fake.called(answered), 1);
+    assert!(!rig.sees("Reply to Ada Lovelace: message 399"));
+    for n in 0..40 {
+        rig.fake.receive(ADA, &format!("much later {n}"));
+    }
+    rig.settle();
+    let old = rig.fake.messages.borrow()[ADA].values().next().cloned().expect("the oldest");
+    let last = rig.fake.said(ADA, false, "to the oldest", NOW + MINUTE);
+    let message = rig.fake.answers(ADA, &last, &old);
+    rig.fake.tell(Notice::MessageReceived { message });
+    rig.settle();
+    assert!(rig.sees("Ada Lovelace answered You “message 0”"), "{:?}", rig.labels());
+    rig.click("Go to the message that is answered");
+    assert!(
+        rig.bubbles().iter().any(|bubble| bubble.accessible_label().is_some_and(|label| label.contains(": message 0"))),
+        "{:?}",
+        rig.labels()
+    );
+}
+
+#[test]
+fn g3_the_keyboard_walks_through_messages_and_replies() {
+    let rig = Rig::new(chatty(300), 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    let current = |rig: &Rig| ui::Desk::get(rig.window()).get_current();
+    rig.key(Key::Backtab);
+    assert_eq!(current(&rig), 299);
+    for _ in 0..30 {
+        rig.key(Key::UpArrow);
+    }
+    assert_eq!(current(&rig), 269);
+    let label = rig.fake.messages.borrow()[ADA].values().nth(269).map(|message| message.text.clone()).expect("a text");
+    let on_screen = |rig: &Rig| {
+        rig.bubbles().iter().any(|bubble| {
+            bubble.accessible_label().is_some_and(|words| words.contains(&label)) && bubble.absolute_position().y > 60.0
+        })
+    };
+    assert!(on_screen(&rig), "{:?}", rig.labels());
+    rig.chord(Key::Shift, Key::F10);
+    assert!(rig.sees("Copy text"), "{:?}", rig.labels());
+    rig.key(Key::Escape);
+    rig.key(Key::Return);
+    assert!(rig.sees("Reply to"));
+    rig.write("from the keys");
+    rig.key(Key::Return);
+    assert_eq!(rig.fake.called(|command| matches!(command, Command::MessageSend { reply_to: Some(_), .. })), 1);
+}
+
+#[test]
+fn g3_page_keys_scroll_and_a_letter_goes_to_the_composer() {
+    let rig = Rig::new(chatty(300), 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    rig.key(Key::PageUp);
+    assert!(rig.sees("Jump to newest"));
+    // Heights of rows that were not made are estimates: the end may be a little further than one page.
+    rig.key(Key::PageDown);
+    rig.key(Key::PageDown);
+    assert!(!rig.sees("Jump to newest"));
+    rig.write("ab");
+    rig.key(Key::Backtab);
+    rig.write("cd");
+    assert_eq!(rig.value("Message Ada Lovelace"), "abcd");
+}
+
+#[test]
+fn g6_a_link_shows_its_host_and_asks_before_it_opens() {
+    let fake = Fake::new();
+    fake.person(ADA, "Ada Lovelace");
+    fake.said(ADA, false, "look at https://аррӏе.com/login now", NOW - MINUTE);
+    let rig = Rig::new(fake, 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    rig.click("Open link to xn--80ak6aa92e.com");
+    assert!(rig.sees("Open a page of xn--80ak6aa92e.com?"));
+    assert_eq!(rig.opened(), None);
+    rig.key(Key::Return);
+    assert_eq!(rig.opened(), None);
+    rig.click("Open link to xn--80ak6aa92e.com");
+    rig.click("Open");
+    assert_eq!(rig.opened().as_deref(), Some("https://xn--80ak6aa92e.com/login"));
+}
+
+#[test]
+fn g6_text_of_a_message_is_selected_and_copied() {
+    let fake = Fake::new();
+    fake.person(ADA, "Ada Lovelace");
+    fake.said(ADA, false, "choose these words", NOW - MINUTE);
+    let rig = Rig::new(fake, 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    rig.drag_over_message("choose these words");
+    rig.chord(Key::Control, "c");
+    rig.click("Message Ada Lovelace");
+    rig.chord(Key::Control, "v");
+    assert_eq!(rig.value("Message Ada Lovelace"), "choose these words");
+}
+
+#[test]
+fn g6_the_menu_copies_the_text_as_it_was_written() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    rig.click_right_message("I bring the printouts");
+    rig.click("Copy text");
+    assert_eq!(*rig.paper.0.borrow(), "I bring the printouts");
+}
+
+#[test]
+fn b8_pasted_digits_are_compared_and_mark_the_person_everywhere() {
+    let rig = Rig::new(fake::everyday(), 1024.0, 1000.0);
+    open(&rig, "Ada Lovelace");
+    rig.click("About Ada Lovelace");
+    rig.paper.0.replace("01234 56789 01234 99999".into());
+    rig.click("Paste their number");
+    assert!(rig.sees("Group 4 differs"));
+    assert_eq!(rig.get("They match").accessible_enabled(), Some(false));
+    rig.paper.0.replace("01234 56789\n".repeat(6));
+    rig.click("Paste their number");
+    assert!(rig.sees("All digits are the same."));
+    rig.click("They match");
+    let verified =
+        |command: &Command| matches!(command, Command::ContactVerify { digits: Some(_), verified: true, .. });
+    assert_eq!(rig.fake.called(verified), 1);
+    assert!(rig.sees("Ada Lovelace is verified"));
+    assert!(rig.sees("Ada Lovelace, verified, online"));
+    rig.key(Key::Escape);
+    assert!(rig.find("Verified").is_some());
+    rig.click("About Ada Lovelace");
+    rig.click("Take the mark back");
+    assert!(rig.find("Verified").is_none());
+    assert!(!rig.sees("no longer holds"));
+}
+
+#[test]
+fn b8_a_mark_that_lapses_is_told_in_the_conversation() {
+    let fake = fake::everyday();
+    fake.alter(ADA, |contact| contact.verified = true);
+    let rig = Rig::new(fake, 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    rig.fake.alter(ADA, |contact| contact.verified = false).tell_contact(ADA);
+    rig.settle();
+    assert!(rig.sees("no longer holds"));
+    rig.click("Compare again");
+    assert_eq!(pane(&rig), Pane::Person);
+    rig.key(Key::Escape);
+    rig.click("Put away");
+    assert!(!rig.sees("no longer holds"));
+}
+
+#[test]
+fn g3_page_keys_scroll_a_pane_that_is_longer_than_the_window() {
+    let rig = rig();
+    open(&rig, "Ada Lovelace");
+    rig.click("About Ada Lovelace");
+    assert!(!rig.sees("They match"));
+    rig.key(Key::PageDown);
+    rig.key(Key::PageDown);
+    assert!(rig.sees("They match"), "{:?}", rig.labels());
+    rig.key(Key::PageUp);
+    rig.key(Key::PageUp);
+    assert!(rig.sees("Name, seen only by you"));
+}
+
+#[test]
+fn g3_f1_lists_the_keys() {
+    let rig = rig();
+    rig.key(Key::F1);
+    assert_eq!(pane(&rig), Pane::Keys);
+    assert!(rig.sees("Ctrl+K: Find people and messages"));
+    rig.key(Key::Escape);
+    assert_eq!(pane(&rig), Pane::Home);
+}
+
+#[test]
+fn without_a_network_the_window_says_what_works() {
+    let fake = fake::empty();
+    fake.info.borrow_mut().iter_mut().for_each(|info| info.listen.clear());
+    let rig = Rig::new(fake, 1024.0, 640.0);
+    assert!(
+        rig.labels().iter().any(|label| label == "No network") || rig.sees("goes out by itself"),
+        "{:?}",
+        rig.labels()
+    );
 }
 
 #[test]

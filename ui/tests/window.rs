@@ -231,7 +231,7 @@ fn two_windows_become_acquainted_and_talk() {
     screen.picture("window-request");
     ada.keys(&["Escape", "Tab", "Tab", "Tab", "Return"]);
     // In the pane: past the list's buttons to Back, then Accept.
-    ada.keys(&["Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Return"]);
+    ada.keys(&["Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Return"]);
     ada.until_waiting(0).write("hello Bob").keys(&["Return"]);
 
     // Bob's window is not active, so it counts; looking at it reads it.

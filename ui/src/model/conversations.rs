@@ -2,11 +2,12 @@
 
 use y7ke_node::api::{ContactState, ContactView, MessageView, Presence as Reach};
 
+use super::desk::Desk;
 use super::drafts::Drafts;
 use super::time::Zone;
 use super::timeline::tick;
-use super::{person, text};
-use crate::ui::{ConversationRow, Presence, Tick};
+use super::{person, search, text};
+use crate::ui::{ConversationRow, FoundKind, FoundRow, HitRow, Presence, Tick};
 
 /// Those that have a place in the list: people I talk to, asked, or blocked after talking.
 pub fn listed<'a>(contacts: impl Iterator<Item = &'a ContactView>, filter: &str) -> Vec<&'a ContactView> {
@@ -56,6 +57,72 @@ pub fn row(contact: &ContactView, drafts: &Drafts, open: Option<&str>, zone: Zon
         tick: if draft.is_some() { Tick::None } else { last_tick(contact.last.as_ref()) },
         aside,
         draft: draft.is_some(),
+        verified: contact.verified,
+    }
+}
+
+/// What was found for the words in the list's field: people, then messages, then what is to be said about it.
+pub fn found(desk: &Desk, zone: Zone, now_ms: u64) -> Vec<FoundRow> {
+    let people = desk.listed();
+    let person_row = |contact: &&ContactView| FoundRow {
+        kind: FoundKind::Person,
+        person: row(contact, &desk.drafts, desk.open.as_deref(), zone, now_ms),
+        ..FoundRow::default()
+    };
+    let message_row = |message| FoundRow {
+        kind: FoundKind::Message,
+        hit: hit_row(message, desk, zone, now_ms),
+        ..FoundRow::default()
+    };
+    let mut choices: Vec<FoundRow> = people.iter().map(person_row).collect();
+    choices.extend(desk.search.found.iter().map(message_row));
+    choices.get_mut(desk.chosen).into_iter().for_each(|row| row.chosen = true);
+    let messages = choices.split_off(people.len());
+    let mut rows = headed("People", choices);
+    rows.extend(headed("Messages", messages));
+    rows.extend(about_found(desk, rows.is_empty()).map(|words| said(FoundKind::Words, &words)));
+    rows
+}
+
+fn headed(head: &str, rows: Vec<FoundRow>) -> Vec<FoundRow> {
+    let head = (!rows.is_empty()).then(|| said(FoundKind::Head, head));
+    head.into_iter().chain(rows).collect()
+}
+
+fn said(kind: FoundKind, words: &str) -> FoundRow {
+    FoundRow { kind, words: words.into(), ..FoundRow::default() }
+}
+
+fn about_found(desk: &Desk, nothing: bool) -> Option<String> {
+    if !desk.search.trouble.is_empty() {
+        return Some(desk.search.trouble.clone());
+    }
+    match (nothing, desk.search.is_waiting(), desk.search.more) {
+        (true, true, _) => Some("Looking".into()),
+        (true, false, _) => {
+            Some(format!("Nobody and nothing found for “{}”. Fewer letters find more.", desk.filter.trim()))
+        }
+        (false, _, true) => Some("Shown are the newest messages. More words find fewer.".into()),
+        _ => None,
+    }
+}
+
+fn hit_row(message: &MessageView, desk: &Desk, zone: Zone, now_ms: u64) -> HitRow {
+    let with = desk.contacts.values().find(|contact| contact.log.as_deref() == Some(&message.log));
+    let with = with.or_else(|| desk.contacts.get(&message.author));
+    let name = with.map(person::name).unwrap_or_default();
+    let found = search::snippet(&message.text, desk.search.words());
+    let before = if message.mine { format!("You: {}", found.before) } else { found.before };
+    let time = zone.brief(message.sent_at, now_ms);
+    HitRow {
+        id: message.message_id.as_str().into(),
+        face: with.map(|contact| person::face(&contact.name, &contact.y7_id)).unwrap_or_default(),
+        label: format!("{name}, {time}. {before}{}{}", found.hit, found.after).into(),
+        name: name.into(),
+        time: time.into(),
+        before: before.into(),
+        hit: found.hit.into(),
+        after: found.after.into(),
     }
 }
 
@@ -77,6 +144,9 @@ fn last_tick(last: Option<&MessageView>) -> Tick {
 
 fn label(name: &str, contact: &ContactView, last: &str, time: &str) -> String {
     let mut label = name.to_owned();
+    if contact.verified {
+        label.push_str(", verified");
+    }
     match contact.presence {
         Reach::Online => label.push_str(", online"),
         Reach::Connecting => label.push_str(", connecting"),

@@ -15,25 +15,30 @@
 mod acts;
 mod answers;
 mod notices;
+mod searching;
 mod system;
 mod vault;
+mod verifying;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use y7ke_node::api::{
     Answer, ApiError, Command, ContactState, ContactView, Conversation, MessageView, NodeInfo, Notice, RequestState,
     RequestView, Settings, VaultKind,
 };
 
+pub use self::searching::Within;
 pub use self::system::Around;
 pub use self::vault::{Safe, Words};
 use super::add::Form;
-use super::drafts::{Drafts, Outgoing};
+use super::drafts::{Drafts, Outgoing, Reply};
 use super::notify::{About, Note};
 use super::place::Seen;
+use super::search::Query;
 use super::toasts::Toasts;
 use super::vault::Typed;
 use super::{conversations, person};
+use crate::port::Key;
 use crate::ui::Pane;
 
 /// Panes remembered for stepping back: nobody walks deeper.
@@ -70,10 +75,24 @@ pub enum Act {
     Open(String),
     /// Opens the conversation so many places on in the list.
     Step(i32),
-    /// Narrows the list.
+    /// Goes to the list's field.
+    Find,
+    /// Looks for people and messages.
     Filter(String),
-    /// Opens the first that is left.
+    /// Chooses what stands so many places on among what was found.
+    Choose(i32),
+    /// Opens what is chosen.
     FilterAccepted,
+    /// Opens a conversation at a message that was found.
+    OpenHit(String),
+    /// Finds within the open conversation.
+    FindHere,
+    /// Types what to find there.
+    FindHereWords(String),
+    /// Goes so many hits on, to older ones.
+    FindHereStep(i32),
+    /// Ends that.
+    LeaveHere,
     /// Copies my link.
     CopyId,
     /// Copies something and says so.
@@ -102,6 +121,18 @@ pub enum Act {
     Draft(String),
     /// Sends what is typed.
     Send,
+    /// Answers a message.
+    Reply(Reply),
+    /// Answers none.
+    DropReply,
+    /// Shows a message of the open conversation in its place.
+    Jump(Key),
+    /// A message to be shown is not on this device.
+    NotThere,
+    /// Asks whether to open a link.
+    Link(String),
+    /// The system did not open a link.
+    LinkFailed(String),
     /// Sends a refused message again.
     Retry(u64),
     /// Takes a refused message back into the composer.
@@ -112,6 +143,14 @@ pub enum Act {
     ToEnd,
     /// Gives the open person a name.
     Rename(String),
+    /// Types the other side's safety number.
+    Compare(String),
+    /// The safety numbers are the same.
+    Verify,
+    /// Takes that back.
+    Unverify,
+    /// Has read that a mark no longer holds.
+    PutAwayLapse,
     /// Gives me a name.
     SetName(String),
     /// `system`, `light`, `dark` by number.
@@ -204,6 +243,12 @@ pub enum Asked {
     Unlock,
     /// A change of the vault.
     SetVault,
+    /// The mark of who compared it.
+    Verify,
+    /// Messages by their words; which question.
+    Found(u64),
+    /// The same within the conversation with a person.
+    FoundWithin(String, u64),
 }
 
 /// What the shell is to do.
@@ -219,6 +264,8 @@ pub enum Effect {
     Caret,
     /// Empty every field for a passphrase.
     Wipe,
+    /// Have the system open this address.
+    OpenLink(String),
     /// Do this to the open list of messages.
     Chat(Chat),
     /// Say this outside the window.
@@ -248,18 +295,35 @@ pub enum Field {
     Nickname,
     /// The list's filter.
     Filter,
+    /// The other side's safety number.
+    Compare,
+}
+
+/// Where a conversation opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At its newest message.
+    End,
+    /// At the oldest that was not read.
+    Unread,
+    /// At this message, marked.
+    Message(Key),
 }
 
 /// What happens to the open list of messages.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Chat {
-    /// Another conversation is opened; at its first unread message if there is one.
+    /// Another conversation is opened.
     Open {
         /// With whom.
         y7_id: String,
-        /// Messages not read.
-        unread: u64,
+        /// Where.
+        place: Place,
     },
+    /// Show this message in its place, marked.
+    Jump(Key),
+    /// No message is marked.
+    Unmark,
     /// A message came or changed; `fresh`: the "new" line belongs above it if there is none.
     Upsert {
         /// The message.
@@ -288,6 +352,8 @@ pub enum Chat {
 pub enum Question {
     /// Block this person?
     Block(String),
+    /// Open this address?
+    Link(String),
 }
 
 /// The state.
@@ -309,8 +375,16 @@ pub struct Desk {
     pub open: Option<String>,
     /// Drafts and sends.
     pub drafts: Drafts,
-    /// What the list is narrowed to.
+    /// What is looked for in the list.
     pub filter: String,
+    /// The messages that were found for it.
+    pub search: Query,
+    /// Which row of what was found Enter opens.
+    pub chosen: usize,
+    /// The list's field was asked for: it is shown where there is room for one pane only.
+    pub finding: bool,
+    /// Finding within the open conversation.
+    pub within: Option<Within>,
     /// The form for adding somebody.
     pub add: Form,
     /// Toasts.
@@ -323,12 +397,18 @@ pub struct Desk {
     pub composer_trouble: String,
     /// Messages that came below what is seen.
     pub below: u32,
-    /// The open person's safety number.
+    /// The open person's safety number, digits only.
     pub safety: String,
     /// The system around the window.
     pub around: Around,
     /// The vault.
     pub safe: Safe,
+    /// What was typed to compare with it.
+    pub compare: String,
+    /// People whose mark went away by itself.
+    lapsed: BTreeSet<String>,
+    /// People whose mark is being taken back here.
+    unmarking: BTreeSet<String>,
     trail: Vec<Pane>,
     awaited: Option<String>,
     has_contacts: bool,
@@ -351,6 +431,10 @@ impl Desk {
             open: None,
             drafts: Drafts::default(),
             filter: String::new(),
+            search: Query::default(),
+            chosen: 0,
+            finding: false,
+            within: None,
             add: Form::default(),
             toasts: Toasts::default(),
             question: None,
@@ -360,6 +444,9 @@ impl Desk {
             safety: String::new(),
             around: Around::default(),
             safe: Safe::default(),
+            compare: String::new(),
+            lapsed: BTreeSet::new(),
+            unmarking: BTreeSet::new(),
             trail: Vec::new(),
             awaited: None,
             has_contacts: false,
@@ -399,6 +486,7 @@ impl Desk {
         self.toasts.expire(now_ms);
         let mut effects = self.save_drafts(now_ms, false);
         effects.extend(self.keep_place(now_ms));
+        effects.extend(self.ask_due(now_ms));
         // Hours, not days: zones differ, and a redraw costs nothing.
         let hour = now_ms / 3_600_000;
         if std::mem::replace(&mut self.day, hour) != hour {
@@ -409,7 +497,9 @@ impl Desk {
 
     /// When the next tick is due, ms since 1970.
     pub fn due(&self) -> Option<u64> {
-        self.toasts.due().into_iter().chain(self.drafts.due()).chain(self.place_due()).min()
+        let within = self.within.as_ref().and_then(|within| within.query.due());
+        let all = [self.toasts.due(), self.drafts.due(), self.search.due(), within, self.place_due()];
+        all.into_iter().flatten().min()
     }
 
     /// Everything that the first picture needs is known.
@@ -500,21 +590,30 @@ impl Desk {
     }
 
     fn open(&mut self, y7_id: &str, now_ms: u64) -> Vec<Effect> {
-        let Some(contact) = self.contacts.get(y7_id) else { return Vec::new() };
-        let unread = contact.unread;
+        let unread = self.contacts.get(y7_id).is_some_and(|contact| contact.unread > 0);
+        self.open_at(y7_id, if unread { Place::Unread } else { Place::End }, now_ms)
+    }
+
+    fn open_at(&mut self, y7_id: &str, place: Place, now_ms: u64) -> Vec<Effect> {
+        if !self.contacts.contains_key(y7_id) {
+            return Vec::new();
+        }
         self.trail.clear();
         self.pane = Pane::Chat;
         self.awaited = None;
+        self.finding = false;
         if self.open.as_deref() == Some(y7_id) {
-            return [vec![Effect::Caret], self.read()].concat();
+            let jump = if let Place::Message(key) = place { self.jump(key) } else { Vec::new() };
+            return [vec![Effect::Caret], jump, self.read()].concat();
         }
         let mut effects = self.save_drafts(now_ms, true);
         self.open = Some(y7_id.to_owned());
-        self.at_end = unread == 0;
+        self.at_end = place == Place::End;
         self.below = 0;
+        self.within = None;
         self.composer_trouble.clear();
         self.safety.clear();
-        effects.push(Effect::Chat(Chat::Open { y7_id: y7_id.to_owned(), unread }));
+        effects.push(Effect::Chat(Chat::Open { y7_id: y7_id.to_owned(), place }));
         effects.extend(self.open_outgoing().into_iter().map(|out| Effect::Chat(Chat::Outgoing(out))));
         effects.extend(self.show_draft(y7_id));
         effects.push(Effect::Caret);
@@ -545,6 +644,7 @@ impl Desk {
 
     fn close_chat(&mut self, now_ms: u64) -> Vec<Effect> {
         let mut effects = self.save_drafts(now_ms, true);
+        self.within = None;
         if self.open.take().is_some() {
             effects.push(Effect::Chat(Chat::Close));
         }

@@ -19,16 +19,30 @@ pub struct Outgoing {
     pub to: String,
     /// What.
     pub text: String,
+    /// The message it answers.
+    pub reply: Option<Reply>,
     /// When the person pressed Enter.
     pub at_ms: u64,
     /// Why it was refused, in words.
     pub failed: Option<String>,
 }
 
+/// A message that is being answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Its id.
+    pub id: String,
+    /// Who wrote it.
+    pub who: String,
+    /// Its beginning.
+    pub words: String,
+}
+
 /// Drafts and sends under way.
 #[derive(Clone, Debug, Default)]
 pub struct Drafts {
     typed: BTreeMap<String, String>,
+    replies: BTreeMap<String, Reply>,
     unsaved: BTreeMap<String, u64>,
     outgoing: Vec<Outgoing>,
     last_ticket: u64,
@@ -46,6 +60,19 @@ impl Drafts {
         self.unsaved.insert(to.to_owned(), now_ms + SAVE_AFTER_MS);
     }
 
+    /// The message that is answered in the composer for `to`.
+    pub fn reply(&self, to: &str) -> Option<&Reply> {
+        self.replies.get(to)
+    }
+
+    /// Answers a message, or none.
+    pub fn set_reply(&mut self, to: &str, reply: Option<Reply>) {
+        match reply {
+            Some(reply) => self.replies.insert(to.to_owned(), reply),
+            None => self.replies.remove(to),
+        };
+    }
+
     /// A saved draft was read; what is typed already is newer.
     pub fn restore(&mut self, to: &str, text: String) {
         self.typed.entry(to.to_owned()).or_insert(text);
@@ -57,7 +84,9 @@ impl Drafts {
         self.unsaved.remove(to);
         self.last_ticket += 1;
         let at = self.outgoing.len();
-        self.outgoing.push(Outgoing { ticket: self.last_ticket, to: to.to_owned(), text, at_ms: now_ms, failed: None });
+        let reply = self.replies.remove(to);
+        let to = to.to_owned();
+        self.outgoing.push(Outgoing { ticket: self.last_ticket, to, text, reply, at_ms: now_ms, failed: None });
         &self.outgoing[at]
     }
 
@@ -87,6 +116,9 @@ impl Drafts {
     pub fn take_back(&mut self, ticket: u64, now_ms: u64) -> Option<Outgoing> {
         let at = self.outgoing.iter().position(|out| out.ticket == ticket && out.failed.is_some())?;
         let out = self.outgoing.remove(at);
+        if let (Some(reply), None) = (&out.reply, self.reply(&out.to)) {
+            self.set_reply(&out.to, Some(reply.clone()));
+        }
         let typed = self.typed.remove(&out.to).unwrap_or_default();
         let text = if typed.is_empty() { out.text.clone() } else { format!("{}\n{typed}", out.text) };
         self.edit(&out.to, text, now_ms);
@@ -162,6 +194,20 @@ mod tests {
         assert!(drafts.take_back(ticket, 30).is_some());
         assert_eq!(drafts.typed("ada"), Some("first\nsecond"));
         assert_eq!(drafts.outgoing("ada").count(), 0);
+    }
+
+    #[test]
+    fn c7_a_reply_goes_out_once_and_comes_back_with_its_words() {
+        let mut drafts = Drafts::default();
+        let reply = Reply { id: "aa".into(), who: "Ada".into(), words: "well?".into() };
+        drafts.set_reply("ada", Some(reply.clone()));
+        let out = drafts.send("ada", "yes".into(), 0).clone();
+        assert_eq!((out.reply.as_ref(), drafts.reply("ada")), (Some(&reply), None));
+        drafts.failed(out.ticket, "the disk is full".into(), 1);
+        drafts.take_back(out.ticket, 2);
+        assert_eq!(drafts.reply("ada"), Some(&reply));
+        drafts.set_reply("ada", None);
+        assert_eq!(drafts.reply("ada"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A person in words: what to call them, how they are reached.
 
-use y7ke_node::api::{ContactView, PathView, Presence, RequestView};
+use y7ke_node::api::{ContactView, Mode, PathView, Presence, RequestView};
 
 use super::text;
 use crate::ui::Face;
@@ -72,6 +72,27 @@ fn via_words(via: &str) -> &'static str {
     }
 }
 
+/// My way to the network, in a word and in plain words; `listen` is empty where there is none.
+pub fn my_net(mode: Mode, listen: &[String]) -> (&'static str, &'static str) {
+    match mode {
+        _ if listen.is_empty() => (
+            "No network",
+            "There is no network. Everything that is here can be read and found; what you write and whom you add goes out by itself once there is one.",
+        ),
+        Mode::Lan => {
+            ("This network only", "People are looked for on this network only. Nothing outside it is contacted.")
+        }
+        Mode::Y7net => ("Internet", "People are looked for on this network and over the internet."),
+    }
+}
+
+/// A mark as verified that went away by itself.
+pub fn lapse_words(name: &str) -> String {
+    format!(
+        "You had compared safety numbers with {name}, and that no longer holds. Compare them again before you trust what comes from here."
+    )
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use y7ke_node::api::ContactState;
@@ -113,6 +134,14 @@ pub(crate) mod tests {
         assert_eq!(path_words(&ada), "Connected straight to Ada, over QUIC and IPv6; found on this network.");
         ada.path = Some(path("relay", ""));
         assert!(path_words(&ada).contains("by way of a relay"));
+    }
+
+    #[test]
+    fn without_a_network_it_says_what_works_anyway() {
+        assert_eq!(my_net(Mode::Lan, &["/ip4/127.0.0.1/tcp/1".into()]).0, "This network only");
+        let (word, words) = my_net(Mode::Y7net, &[]);
+        assert_eq!(word, "No network");
+        assert!(words.contains("goes out by itself"));
     }
 
     #[test]

@@ -62,6 +62,11 @@ pub fn preview(text: &str) -> String {
     one_line(text, PREVIEW_CHARS)
 }
 
+/// A whole message in one line.
+pub fn line(text: &str) -> String {
+    plain(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn one_line(text: &str, most: usize) -> String {
     let words = plain(text);
     let mut line = String::new();
@@ -80,6 +85,16 @@ fn one_line(text: &str, most: usize) -> String {
 /// Whether a message has anything to say.
 pub fn is_blank(text: &str) -> bool {
     plain(text).trim().is_empty()
+}
+
+/// Whether text reads from right to left: its first letter that has a direction says so.
+pub fn is_right_to_left(text: &str) -> bool {
+    text.chars().find(|c| c.is_alphabetic()).is_some_and(is_of_right_to_left_script)
+}
+
+/// Hebrew, Arabic and their neighbours, with their presentation forms.
+const fn is_of_right_to_left_script(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}' | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}')
 }
 
 /// Up to two letters for an avatar: of the first two words, or of the id.
@@ -128,6 +143,11 @@ pub fn short_id(y7_id: &str) -> String {
     format!("y7:{} {} … {}", text(&rest[..4]), text(&rest[4..8]), text(&rest[rest.len() - 4..]))
 }
 
+/// A device to recognise: the beginning of its id.
+pub fn short_device(id: &str) -> String {
+    groups(&id.chars().take(8).collect::<String>())
+}
+
 /// A safety number in twelve groups of five, four groups a line.
 pub fn safety_groups(digits: &str) -> String {
     let digits: Vec<char> = digits.chars().collect();
@@ -150,6 +170,16 @@ mod tests {
     fn right_to_left_and_joined_emoji_stay_whole() {
         let text = "שלום 👩‍👩‍👧 مرحبا";
         assert_eq!(plain(text), text);
+    }
+
+    #[test]
+    fn g6_the_first_letter_says_the_direction() {
+        for text in ["שלום", "  12:30 שלום Ada", "مرحبا", "🙂 ܫܠܡܐ"] {
+            assert!(is_right_to_left(text), "{text}");
+        }
+        for text in ["", "123", "See you — להתראות", "Привет", "🙂"] {
+            assert!(!is_right_to_left(text), "{text}");
+        }
     }
 
     #[test]
@@ -183,6 +213,7 @@ mod tests {
         assert_eq!(groups("y7:abcdefghij"), "y7: abcd efgh ij");
         assert_eq!(groups("00112233"), "0011 2233");
         assert_eq!(short_id("y7:abcdefghijklmnop"), "y7:abcd efgh … mnop");
+        assert_eq!(short_device(&"3f9a1c77".repeat(8)), "3f9a 1c77");
         let lines = safety_groups(&"12345".repeat(12));
         assert_eq!(lines.lines().count(), 3);
         assert_eq!(lines.lines().next(), Some("12345  12345  12345  12345"));

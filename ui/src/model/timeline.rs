@@ -10,17 +10,20 @@
 //!   afterwards ([`Timeline::fill`]), above what is seen.
 //! * A row carries what stands above it (day, "new"), so that rows and messages have one index.
 //! * Whatever changes tells exactly which rows ([`Change`]); the list is never reset.
+//! * More than SHOWN messages are a window of that many: the newest, or those around one that was jumped to.
 //! * A row depends on its two neighbours (grouping, ticks), so they change with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use slint::{ModelRc, VecModel};
 use y7ke_node::api::{ApiError, Conversation, MessageView, Status};
 
-use super::drafts::Outgoing;
+use super::drafts::{Outgoing, Reply};
+use super::links::{self, Link};
 use super::text;
 use super::time::Zone;
-use crate::port::{Key, Source};
-use crate::ui::{MessageRow, Tick};
+use crate::port::{self, Key, Source};
+use crate::ui::{LinkRow, MessageRow, Tick};
 
 /// Rows of one list at most: its positions are 32-bit floats, exact to about 100,000 rows.
 pub const SHOWN: usize = 100_000;
@@ -36,6 +39,12 @@ const PAGE: usize = 64;
 
 /// Messages kept opened: some thirty screens.
 const KEPT: usize = 2_048;
+
+/// Devices that are named one by one.
+const NAMED: usize = 4;
+
+/// Quoted messages that are remembered; each is read by its id when its answer is drawn.
+const QUOTED: usize = 256;
 
 /// Messages of one author within this group together.
 const GROUP_MS: u64 = 5 * 60_000;
@@ -71,7 +80,11 @@ pub struct Timeline {
     keys: Vec<Key>,
     /// Messages older than the first row are on the disk.
     older: bool,
+    newer: bool,
     cache: Cache,
+    quotes: BTreeMap<[u8; 32], Option<Quoted>>,
+    /// The message that was jumped to.
+    mark: Option<Key>,
     /// Given to a session, by notices: snapshots do not know it.
     sent: BTreeSet<Key>,
     outgoing: Vec<Outgoing>,
@@ -83,18 +96,39 @@ pub struct Timeline {
 impl Timeline {
     /// Opens `of` with the end of its index; texts are read later.
     pub fn open(of: Conversation, source: &(impl Source + ?Sized)) -> Self {
+        Self::open_around(of, source, None)
+    }
+
+    /// Opens `of` so that `around` is among its rows.
+    pub fn open_around(of: Conversation, source: &(impl Source + ?Sized), around: Option<Key>) -> Self {
         let mut timeline = Self {
             of,
             keys: Vec::new(),
             older: false,
+            newer: false,
             cache: Cache::default(),
+            quotes: BTreeMap::new(),
+            mark: None,
             sent: BTreeSet::new(),
             outgoing: Vec::new(),
             fresh: None,
             trouble: None,
         };
         timeline.read_older(FIRST, source);
+        around.iter().for_each(|key| timeline.go_back_to(key, source));
         timeline
+    }
+
+    /// Gives the newest rows up for those around `key`, if it is further back than one list has rows.
+    fn go_back_to(&mut self, key: &Key, source: &(impl Source + ?Sized)) {
+        self.read_back_to(key, source);
+        while self.older && self.trouble.is_none() && self.keys.first().is_some_and(|first| first >= key) {
+            self.keys.truncate(SHOWN / 2);
+            self.newer = true;
+            if self.read_older(STRETCH, source) == 0 {
+                break;
+            }
+        }
     }
 
     /// Takes in the places of `limit` messages before the first row, as far as there is room; how many came.
@@ -157,6 +191,24 @@ impl Timeline {
         self.older
     }
 
+    /// There are messages newer than the last row.
+    pub fn newer(&self) -> bool {
+        self.newer
+    }
+
+    /// The conversation.
+    pub fn of(&self) -> &Conversation {
+        &self.of
+    }
+
+    /// Marks the message at `key`, or none; its row and what changes.
+    pub fn set_mark(&mut self, key: Option<Key>) -> (Option<usize>, Vec<Change>) {
+        let before = self.mark.take().and_then(|key| self.keys.binary_search(&key).ok());
+        self.mark = key.filter(|key| self.keys.binary_search(key).is_ok());
+        let row = self.mark.and_then(|key| self.keys.binary_search(&key).ok());
+        (row, before.into_iter().chain(row).map(Change::Changed).collect())
+    }
+
     /// Why the index could not be read.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
@@ -186,9 +238,10 @@ impl Timeline {
             self.sent.insert(key);
         }
         self.cache.put(key, message.clone());
+        self.quotes.remove(&key.id);
         match self.keys.binary_search(&key) {
             Ok(at) => self.around(at),
-            Err(at) if at == 0 && self.older => Vec::new(),
+            Err(at) if at == 0 && self.older || at == self.keys.len() && self.newer => Vec::new(),
             Err(at) => self.insert(at, key, message),
         }
     }
@@ -250,9 +303,12 @@ impl Timeline {
     pub fn resync(&mut self, source: &(impl Source + ?Sized)) -> Vec<Change> {
         let before = std::mem::take(&mut self.keys);
         self.cache = Cache::default();
+        self.quotes.clear();
+        let newer = std::mem::take(&mut self.newer);
         self.read_older(FIRST, source);
         if self.trouble.is_some() {
             self.keys = before;
+            self.newer = newer;
             return (0..self.len()).map(Change::Changed).collect();
         }
         let back = before.first().map_or(0, |first| self.read_back_to(first, source));
@@ -307,7 +363,43 @@ impl Timeline {
         let key = self.keys[index];
         let message = self.message(index, source)?;
         let sent = self.sent.contains(&key);
-        Some(Facts::of_message(&message, sent, self.fresh == Some(key)))
+        let quote = message.reply_to.as_ref().map(|id| self.quote(id, &message.log, source));
+        let mut facts = Facts::of_message(&message, sent, self.fresh == Some(key));
+        facts.marked = self.mark == Some(key);
+        facts.quote = quote;
+        Some(facts)
+    }
+
+    /// The message that a reply names, if it is of this conversation: an id proves nothing.
+    fn quote(&mut self, id: &str, log: &str, source: &(impl Source + ?Sized)) -> Quote {
+        let found = port::bytes(id).and_then(|id| self.quoted(id, source));
+        match found.filter(|found| found.log == log || self.keys.binary_search(&found.key).is_ok()) {
+            Some(found) => Quote { id: id.to_owned(), who: Some(found.mine), words: found.words },
+            None => Quote { id: String::new(), who: None, words: "A message that is not on this device".into() },
+        }
+    }
+
+    fn quoted(&mut self, id: [u8; 32], source: &(impl Source + ?Sized)) -> Option<Quoted> {
+        if let Some(known) = self.quotes.get(&id) {
+            return known.clone();
+        }
+        let found = source.find(&id).ok()?.as_ref().and_then(Quoted::of);
+        if self.quotes.len() >= QUOTED {
+            self.quotes.clear();
+        }
+        self.quotes.insert(id, found.clone());
+        found
+    }
+
+    /// Where the message stands that a reply names.
+    pub fn key_of(&mut self, id: &str, source: &(impl Source + ?Sized)) -> Option<Key> {
+        self.quoted(port::bytes(id)?, source).map(|found| found.key)
+    }
+
+    /// What an answer to the message behind a row says of it.
+    pub fn to_answer(&mut self, id: &str, name: &str, source: &(impl Source + ?Sized)) -> Option<Reply> {
+        let found = self.quoted(port::bytes(id)?, source)?;
+        Some(Reply { id: id.to_owned(), who: who(found.mine, name), words: found.words })
     }
 
     fn unreadable(&self, index: usize) -> MessageRow {
@@ -365,6 +457,39 @@ fn differences(before: &[Key], after: &[Key]) -> Vec<Change> {
     gone.map(|(at, _)| Change::Removed(at)).chain(come.map(|(at, _)| Change::Added(at))).collect()
 }
 
+fn who(mine: bool, name: &str) -> String {
+    if mine { "You".into() } else { name.to_owned() }
+}
+
+/// What is remembered of a message that others answer.
+#[derive(Clone, Debug)]
+struct Quoted {
+    key: Key,
+    log: String,
+    mine: bool,
+    words: String,
+}
+
+impl Quoted {
+    fn of(message: &MessageView) -> Option<Self> {
+        let words = text::preview(&words(message).0);
+        Some(Self { key: Key::of(message)?, log: message.log.clone(), mine: message.mine, words })
+    }
+}
+
+/// What stands above an answer. `who`: whether it is mine; unknown if it is not here.
+struct Quote {
+    id: String,
+    who: Option<bool>,
+    words: String,
+}
+
+impl Quote {
+    fn of_reply(reply: &Reply) -> Self {
+        Self { id: reply.id.clone(), who: Some(reply.who == who(true, "")), words: reply.words.clone() }
+    }
+}
+
 /// What a row needs to know of a message.
 struct Facts {
     id: String,
@@ -373,9 +498,12 @@ struct Facts {
     author: String,
     at_ms: u64,
     tick: Tick,
-    holders: usize,
+    /// The devices that have it, to recognise.
+    holders: Vec<String>,
     aside: bool,
     fresh: bool,
+    marked: bool,
+    quote: Option<Quote>,
     trouble: String,
 }
 
@@ -390,9 +518,11 @@ impl Facts {
             author: message.author.clone(),
             at_ms: message.sent_at,
             tick: if message.mine { tick(status) } else { Tick::None },
-            holders: message.delivered_to.len(),
+            holders: message.delivered_to.iter().map(|id| text::short_device(id)).collect(),
             aside,
             fresh,
+            marked: false,
+            quote: None,
             trouble: String::new(),
         }
     }
@@ -405,9 +535,11 @@ impl Facts {
             author: String::new(),
             at_ms: out.at_ms,
             tick: if out.failed.is_some() { Tick::Failed } else { Tick::Queued },
-            holders: 0,
+            holders: Vec::new(),
             aside: false,
             fresh: false,
+            marked: false,
+            quote: out.reply.as_ref().map(Quote::of_reply),
             trouble: out.failed.as_ref().map(|why| format!("Not sent: {why}")).unwrap_or_default(),
         }
     }
@@ -435,14 +567,24 @@ pub fn tick(status: Status) -> Tick {
 }
 
 fn tick_words(facts: &Facts, name: &str) -> String {
-    match (facts.tick, facts.holders) {
-        (Tick::Queued, _) => format!("Waiting for {name} to come online"),
-        (Tick::Sent, _) => format!("Sent, not yet on a device of {name}"),
-        (Tick::Delivered, ..=1) => format!("On {name}'s device"),
-        (Tick::Delivered, devices) => format!("On {devices} devices"),
-        (Tick::Read, _) => format!("Read by {name}"),
-        (Tick::Failed, _) => "Not sent".into(),
-        _ => String::new(),
+    match facts.tick {
+        Tick::Queued => format!("Waiting for {name} to come online"),
+        Tick::Sent => format!("Sent, not yet on a device of {name}"),
+        Tick::Delivered => who_has_it(&facts.holders, name),
+        Tick::Read if facts.holders.is_empty() => format!("Read by {name}"),
+        Tick::Read => format!("Read by {name}. {}", who_has_it(&facts.holders, name)),
+        Tick::Failed => "Not sent".into(),
+        Tick::None => String::new(),
+    }
+}
+
+/// Which devices have a message that is delivered. One is theirs; of several, some may be my own.
+fn who_has_it(holders: &[String], name: &str) -> String {
+    match holders {
+        [] => format!("On {name}'s device"),
+        [one] => format!("On {name}'s device {one}"),
+        all if all.len() <= NAMED => format!("On {} devices: {}", all.len(), all.join(", ")),
+        all => format!("On {} devices: {} and others", all.len(), all[..NAMED].join(", ")),
     }
 }
 
@@ -452,9 +594,10 @@ fn draw(this: &Facts, before: Option<&Facts>, after: Option<&Facts>, with: Setti
     let new_day = before.is_none_or(|before| with.zone.day(before.at_ms) != with.zone.day(this.at_ms));
     let timed = last || after.is_some_and(|after| after.tick != this.tick) || !this.trouble.is_empty();
     let tick_words = tick_words(this, with.name);
+    let links = links_of(this);
     MessageRow {
         id: this.id.as_str().into(),
-        text: this.text.as_str().into(),
+        text: if is_bare(this, &links) { "".into() } else { this.text.as_str().into() },
         mine: this.mine,
         time: if timed { with.zone.clock(this.at_ms).into() } else { "".into() },
         full_time: with.zone.full(this.at_ms).into(),
@@ -463,6 +606,13 @@ fn draw(this: &Facts, before: Option<&Facts>, after: Option<&Facts>, with: Setti
         first,
         last,
         tick: this.tick,
+        marked: this.marked,
+        right_to_left: text::is_right_to_left(&this.text),
+        quote_id: this.quote.as_ref().map(|quote| quote.id.as_str()).unwrap_or_default().into(),
+        quote_who: quote_who(this, with.name).into(),
+        quote_words: this.quote.as_ref().map(|quote| quote.words.as_str()).unwrap_or_default().into(),
+        links: link_rows(links),
+        answerable: !this.aside && ticket_of(&this.id).is_none(),
         label: label(this, with, &tick_words).into(),
         tick_words: tick_words.into(),
         aside: this.aside,
@@ -470,10 +620,40 @@ fn draw(this: &Facts, before: Option<&Facts>, after: Option<&Facts>, with: Setti
     }
 }
 
+fn quote_who(this: &Facts, name: &str) -> String {
+    this.quote.as_ref().and_then(|quote| quote.who).map(|mine| who(mine, name)).unwrap_or_default()
+}
+
+fn links_of(this: &Facts) -> Vec<Link> {
+    if this.aside || !this.text.contains("://") { Vec::new() } else { links::find(&this.text) }
+}
+
+/// A message that is nothing but a link shows it once.
+fn is_bare(this: &Facts, links: &[Link]) -> bool {
+    matches!(links, [one] if links::read(this.text.trim()).as_ref() == Some(one))
+}
+
+fn link_rows(links: Vec<Link>) -> ModelRc<LinkRow> {
+    if links.is_empty() {
+        return ModelRc::default();
+    }
+    let rows = links.into_iter().map(|link| LinkRow {
+        address: link.address.into(),
+        host: link.host.into(),
+        rest: link.rest.into(),
+    });
+    ModelRc::new(VecModel::from_iter(rows))
+}
+
 fn label(this: &Facts, with: Setting<'_>, tick_words: &str) -> String {
-    let who = if this.mine { "You" } else { with.name };
+    let who = who(this.mine, with.name);
+    let quote = match &this.quote {
+        Some(Quote { who: None, .. }) => " answered".to_owned(),
+        Some(quote) => format!(" answered {} “{}”", quote_who(this, with.name), quote.words),
+        None => String::new(),
+    };
     let tail = if tick_words.is_empty() { String::new() } else { format!(". {tick_words}") };
-    format!("{who}, {}: {}{tail}", with.zone.clock(this.at_ms), this.text)
+    format!("{who}{quote}, {}: {}{tail}", with.zone.clock(this.at_ms), this.text)
 }
 
 /// Whether two neighbours stand in one group.
@@ -560,6 +740,9 @@ mod tests {
             self.pages.set(self.pages.get() + 1);
             Ok(keys.iter().filter_map(|key| self.messages.get(key).cloned()).collect())
         }
+        fn find(&self, id: &[u8; 32]) -> Result<Option<MessageView>, ApiError> {
+            Ok(self.messages.values().find(|message| port::bytes(&message.message_id) == Some(*id)).cloned())
+        }
         fn first_unread(&self, _: &Conversation) -> Result<Option<Key>, ApiError> {
             Ok(None)
         }
@@ -620,6 +803,19 @@ mod tests {
         let rows = rows(&mut open(&store), &store);
         assert_eq!((rows[0].time.as_str(), rows[0].tick), ("12:00", Tick::Delivered));
         assert_eq!((rows[1].tick, rows[1].tick_words.as_str()), (Tick::Queued, "Waiting for Ada to come online"));
+    }
+
+    #[test]
+    fn c2_the_tick_says_which_devices_have_it() {
+        let held = |devices: usize, status| {
+            let holders = (0..devices).map(|n| format!("{n:02x}").repeat(32)).collect();
+            let store = store([MessageView { delivered_to: holders, status, ..message(1, true, START) }]);
+            rows(&mut open(&store), &store)[0].tick_words.to_string()
+        };
+        assert_eq!(held(1, Status::Delivered), "On Ada's device 0000 0000");
+        assert_eq!(held(2, Status::Delivered), "On 2 devices: 0000 0000, 0101 0101");
+        assert_eq!(held(1, Status::Read), "Read by Ada. On Ada's device 0000 0000");
+        assert!(held(9, Status::Read).ends_with("On 9 devices: 0000 0000, 0101 0101, 0202 0202, 0303 0303 and others"));
     }
 
     #[test]
@@ -705,7 +901,7 @@ mod tests {
     }
 
     fn outgoing(ticket: u64, text: &str) -> Outgoing {
-        Outgoing { ticket, to: "y7:ada".into(), text: text.into(), at_ms: START, failed: None }
+        Outgoing { ticket, to: "y7:ada".into(), text: text.into(), reply: None, at_ms: START, failed: None }
     }
 
     #[test]
@@ -717,6 +913,85 @@ mod tests {
         let changes = timeline.upsert(&message(2, true, START + 2));
         assert_eq!(changes, [Change::Removed(1), Change::Changed(0), Change::Added(1), Change::Changed(0)]);
         assert_eq!((timeline.len(), timeline.drop_outgoing(1)), (2, Vec::new()));
+    }
+
+    #[test]
+    fn c7_an_answer_quotes_what_it_answers_and_only_from_here() {
+        let first = message(1, false, START);
+        let reply =
+            |n, to: &MessageView| MessageView { reply_to: Some(to.message_id.clone()), ..message(n, true, START) };
+        let foreign = MessageView { log: "bb".repeat(32), text: "of somebody else".into(), ..message(9, false, START) };
+        let mut store =
+            store([first.clone(), reply(2, &first), reply(3, &message(7, false, START)), reply(4, &foreign)]);
+        let mut timeline = open(&store);
+        store.messages.insert(Key::of(&foreign).expect("an id"), foreign.clone());
+        let rows = rows(&mut timeline, &store);
+        assert_eq!((rows[1].quote_who.as_str(), rows[1].quote_words.as_str()), ("Ada", "message 1"));
+        assert!(rows[1].label.starts_with("You answered Ada “message 1”, 12:00: message 2"), "{}", rows[1].label);
+        for row in &rows[2..] {
+            assert_eq!((row.quote_id.as_str(), row.quote_words.as_str()), ("", "A message that is not on this device"));
+        }
+        assert_eq!(timeline.key_of(&first.message_id, &store), Key::of(&first));
+        let answer = timeline.to_answer(&first.message_id, "Ada", &store).expect("it is here");
+        assert_eq!((answer.who.as_str(), answer.words.as_str()), ("Ada", "message 1"));
+    }
+
+    #[test]
+    fn a_quote_follows_what_becomes_of_its_message() {
+        let first = message(1, false, START);
+        let store =
+            store([first.clone(), MessageView { reply_to: Some(first.message_id.clone()), ..message(2, true, START) }]);
+        let mut timeline = open(&store);
+        assert_eq!(rows(&mut timeline, &store)[1].quote_words, "message 1");
+        let mut gone = store.messages.clone();
+        gone.iter_mut().next().expect("one").1.deleted = true;
+        let gone = Store { messages: gone, pages: Cell::new(0) };
+        timeline.upsert(&MessageView { deleted: true, ..first });
+        assert_eq!(timeline.row(1, &gone, UTC).expect("two rows").quote_words, "This message was deleted.");
+    }
+
+    #[test]
+    fn c6_one_message_is_marked_and_its_rows_are_told() {
+        let store = store((0..4).map(|n| message(n, true, START + n)));
+        let mut timeline = open(&store);
+        let key = |n| Key::of(&message(n, true, START));
+        assert_eq!(timeline.set_mark(key(2)), (Some(2), vec![Change::Changed(2)]));
+        assert!(timeline.row(2, &store, UTC).expect("a row").marked);
+        assert_eq!(timeline.set_mark(key(0)), (Some(0), vec![Change::Changed(2), Change::Changed(0)]));
+        assert_eq!(timeline.set_mark(None), (None, vec![Change::Changed(0)]));
+        assert_eq!(timeline.set_mark(key(77)), (None, Vec::new()));
+    }
+
+    #[test]
+    fn c5_a_window_holds_what_is_jumped_to() {
+        let store = store((0..SHOWN as u64 + 500).map(|n| message(n, true, START + n)));
+        let key = Key::of(&message(3, true, START));
+        let mut timeline = Timeline::open_around(Conversation::Person("y7:ada".into()), &store, key);
+        assert!(timeline.newer() && timeline.len() <= SHOWN);
+        let row = timeline.set_mark(key).0.expect("it has a row");
+        assert_eq!(timeline.row(row, &store, UTC).map(|row| row.text), Some("message 3".into()));
+        assert_eq!(timeline.upsert(&message(9_999_999, false, START)), Vec::new());
+        while timeline.fills() {
+            timeline.fill(&store);
+        }
+        assert!(!timeline.resync(&store).is_empty() && !timeline.newer());
+    }
+
+    #[test]
+    fn g6_links_and_direction_are_told_by_row() {
+        let text = |text: &str| MessageView { text: text.into(), ..message(1, false, START) };
+        let row = |message| {
+            let store = store([message]);
+            open(&store).row(0, &store, UTC).expect("a row")
+        };
+        use slint::Model;
+        let linked = row(text("see https://example.org/x"));
+        assert_eq!(linked.links.row_data(0).map(|link| link.host), Some("example.org".into()));
+        assert_eq!((row(text("example.org")).links.row_count(), linked.right_to_left), (0, false));
+        assert!(row(text("שלום")).right_to_left);
+        let bare = row(text(" https://example.org/x\n"));
+        assert_eq!((bare.text.as_str(), bare.links.row_count()), ("", 1));
+        assert!(bare.label.contains("https://example.org/x"));
     }
 
     #[test]

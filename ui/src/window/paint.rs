@@ -7,14 +7,19 @@ use super::lists::bring;
 use super::qr;
 use crate::model::desk::{Desk, Question as Asked};
 use crate::model::time::Zone;
-use crate::model::{conversations, person, requests, text, vault};
-use crate::ui::{self, ChatState, ConversationRow, Look, MainWindow, Question, RequestRow, Theme, ToastRow, VaultLock};
+use crate::model::verify::Verdict;
+use crate::model::{conversations, links, person, requests, text, vault};
+use crate::ui::{
+    self, ChatState, ConversationRow, FoundRow, Look, MainWindow, Question, RequestRow, Theme, ToastRow, VaultLock,
+};
 
 /// The lists of the window, kept up to date row by row.
 #[derive(Default)]
 pub(super) struct Lists {
     /// Conversations.
     pub(super) conversations: std::rc::Rc<VecModel<ConversationRow>>,
+    /// What was found.
+    pub(super) found: std::rc::Rc<VecModel<FoundRow>>,
     /// Requests.
     pub(super) requests: std::rc::Rc<VecModel<RequestRow>>,
     /// Toasts.
@@ -49,8 +54,9 @@ fn paint_me(to: &ui::Desk<'_>, desk: &Desk) {
     to.set_me_face(person::face(&name, &me.y7_id));
     to.set_me_name(if name.is_empty() { "You".into() } else { name.into() });
     to.set_me_short(text::short_id(&me.y7_id).into());
-    to.set_me_net(if settings.mode == Mode::Lan { "This network only".into() } else { "Internet".into() });
-    to.set_me_net_words(net_words(settings.mode).into());
+    let (net, net_words) = person::my_net(settings.mode, &me.listen);
+    to.set_me_net(net.into());
+    to.set_me_net_words(net_words.into());
     to.set_device(text::groups(&me.device_id).into());
     let groups = text::groups(&me.y7_id);
     if to.get_me_id() != groups.as_str() || to.get_qr_for() != me.uri.as_str() {
@@ -91,7 +97,9 @@ fn paint_nobody(to: &ui::Desk<'_>) {
     to.set_chat_face(ui::Face::default());
     to.set_qr(slint::Image::default());
     to.set_qr_modules(0);
-    let words: [fn(&ui::Desk<'_>, slint::SharedString); 15] = [
+    to.set_chat_safety_qr(slint::Image::default());
+    to.set_chat_safety_modules(0);
+    let words: [fn(&ui::Desk<'_>, slint::SharedString); 22] = [
         |to, none| to.set_me_name(none),
         |to, none| to.set_me_short(none),
         |to, none| to.set_me_id(none),
@@ -107,21 +115,26 @@ fn paint_nobody(to: &ui::Desk<'_>) {
         |to, none| to.set_composer_hint(none),
         |to, none| to.set_incoming_words(none),
         |to, none| to.set_name_field(none),
+        |to, none| to.set_reply_who(none),
+        |to, none| to.set_reply_words(none),
+        |to, none| to.set_within_field(none),
+        |to, none| to.set_compare(none),
+        |to, none| to.set_compare_words(none),
+        |to, none| to.set_chat_lapse(none),
+        |to, none| to.set_chat_safety_drawn(none),
     ];
     words.iter().for_each(|set| set(to, "".into()));
-}
-
-fn net_words(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Lan => "People are looked for on this network only. Nothing outside it is contacted.",
-        Mode::Y7net => "People are looked for on this network and over the internet.",
-    }
 }
 
 fn paint_list(to: &ui::Desk<'_>, lists: &Lists, desk: &Desk, zone: Zone, now_ms: u64) {
     let row = |contact| conversations::row(contact, &desk.drafts, desk.open.as_deref(), zone, now_ms);
     let rows = desk.listed().into_iter().map(row).collect();
     bring(&lists.conversations, rows, |row: &ConversationRow| row.id.clone());
+    to.set_finding(desk.finding);
+    let found = if desk.filter.is_empty() { Vec::new() } else { conversations::found(desk, zone, now_ms) };
+    bring(&lists.found, found, |row: &FoundRow| {
+        (row.kind, row.words.clone(), row.person.id.clone(), row.hit.id.clone())
+    });
     to.set_open_id(desk.open.as_deref().unwrap_or_default().into());
 }
 
@@ -144,7 +157,8 @@ fn paint_chat(to: &ui::Desk<'_>, desk: &Desk) {
     to.set_chat_path(if waits { "Not a contact yet".into() } else { person::path_label(contact).into() });
     to.set_chat_path_words(if waits { "".into() } else { person::path_words(contact).into() });
     to.set_chat_id_groups(text::groups(&contact.y7_id).into());
-    to.set_chat_safety(desk.safety.as_str().into());
+    paint_writing(to, desk);
+    paint_comparing(to, desk, &name);
     to.set_composer_hint(format!("Message {name}").into());
     let (state, title, words) = standing(contact, &name);
     to.set_chat_state(state);
@@ -152,6 +166,35 @@ fn paint_chat(to: &ui::Desk<'_>, desk: &Desk) {
     to.set_chat_state_words(words.into());
     to.set_chat_request(desk.open_request().map(|request| request.request_id.as_str()).unwrap_or_default().into());
     to.set_chat_name(name.into());
+}
+
+fn paint_writing(to: &ui::Desk<'_>, desk: &Desk) {
+    let open = desk.open.as_deref().unwrap_or_default();
+    let reply = desk.drafts.reply(open);
+    to.set_replying(reply.is_some());
+    to.set_reply_who(reply.map(|reply| reply.who.as_str()).unwrap_or_default().into());
+    to.set_reply_words(reply.map(|reply| reply.words.as_str()).unwrap_or_default().into());
+    to.set_draft_right_to_left(text::is_right_to_left(desk.drafts.typed(open).unwrap_or_default()));
+    to.set_within(desk.within.is_some());
+    to.set_within_field(desk.within.as_ref().map(|within| within.query.words()).unwrap_or_default().into());
+    to.set_within_words(desk.within_words().into());
+    to.set_within_found(desk.within.as_ref().is_some_and(|within| !within.query.found.is_empty()));
+}
+
+fn paint_comparing(to: &ui::Desk<'_>, desk: &Desk, name: &str) {
+    let verdict = desk.comparison();
+    to.set_compare_words(verdict.words(name).into());
+    to.set_compare_bad(verdict.is_bad());
+    to.set_compare_good(verdict == Verdict::Same);
+    to.set_chat_lapse(if desk.has_lapsed() { person::lapse_words(name).into() } else { "".into() });
+    to.set_chat_safety(text::safety_groups(&desk.safety).into());
+    if to.get_chat_safety_drawn() != desk.safety.as_str() {
+        to.set_chat_safety_drawn(desk.safety.as_str().into());
+        if let Some((image, modules)) = qr::draw(&desk.safety) {
+            to.set_chat_safety_qr(image);
+            to.set_chat_safety_modules(modules);
+        }
+    }
 }
 
 /// Whether there is somebody to write to, and if not, why.
@@ -188,8 +231,33 @@ fn paint_over(to: &ui::Desk<'_>, lists: &Lists, desk: &Desk) {
 }
 
 fn ask(question: &Asked, desk: &Desk) -> Question {
-    let Asked::Block(y7_id) = question;
-    let by_request = || desk.requests.values().find(|request| request.y7_id == *y7_id).map(person::requester);
+    match question {
+        Asked::Block(y7_id) => ask_to_block(y7_id, desk),
+        Asked::Link(address) => ask_to_open(address),
+    }
+}
+
+fn ask_to_open(address: &str) -> Question {
+    let link = links::read(address);
+    let foreign = link.as_ref().is_some_and(links::Link::has_foreign_letters);
+    let host = link.map(|link| link.host).unwrap_or_default();
+    let mut words =
+        format!("Your browser asks {host} for this address, and {host} learns where you are on the internet.");
+    if foreign {
+        words.push_str(" Its name has letters beyond a to z, which can look like those of another; it is written here as the network knows it.");
+    }
+    Question {
+        open: true,
+        title: format!("Open a page of {host}?").into(),
+        words: words.into(),
+        exact: address.into(),
+        action: "Open".into(),
+        harm: false,
+    }
+}
+
+fn ask_to_block(y7_id: &str, desk: &Desk) -> Question {
+    let by_request = || desk.requests.values().find(|request| request.y7_id == y7_id).map(person::requester);
     let name = desk.contacts.get(y7_id).map(person::name).or_else(by_request).unwrap_or_default();
     Question {
         open: true,
@@ -198,7 +266,9 @@ fn ask(question: &Asked, desk: &Desk) -> Question {
             "Nothing from {name} reaches any of your devices until you unblock. {name} is not told. What was written stays here."
         )
         .into(),
+        exact: "".into(),
         action: "Block".into(),
+        harm: true,
     }
 }
 

@@ -10,7 +10,7 @@ use slint::{Model, ModelNotify, ModelTracker};
 
 use crate::model::time::Zone;
 use crate::model::timeline::{Change, Setting, Timeline};
-use crate::port::Backend;
+use crate::port::{Backend, Key};
 use crate::ui::MessageRow;
 
 /// The rows of one open conversation.
@@ -37,6 +37,13 @@ impl ChatRows {
     /// Reads the timeline.
     pub(super) fn with<T>(&self, read: impl FnOnce(&mut Timeline, &dyn Backend) -> T) -> T {
         read(&mut self.timeline.borrow_mut(), &*self.backend)
+    }
+
+    /// Marks one message, or none; its row.
+    pub(super) fn mark(&self, key: Option<Key>) -> Option<usize> {
+        let (row, changes) = self.timeline.borrow_mut().set_mark(key);
+        changes.into_iter().for_each(|change| self.tell(change));
+        row
     }
 
     /// Draws every visible row again, at `now_ms` and for `name`.

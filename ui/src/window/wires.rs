@@ -55,8 +55,15 @@ fn connect_moving(app: &Rc<App>, to: &Do<'_>) {
     to.on_back(bare(app, Act::Back));
     to.on_open(word(app, Act::Open));
     to.on_step(value(app, Act::Step));
+    to.on_find(bare(app, Act::Find));
     to.on_filter_edited(word(app, Act::Filter));
     to.on_filter_accepted(bare(app, Act::FilterAccepted));
+    to.on_choose(value(app, Act::Choose));
+    to.on_open_hit(word(app, Act::OpenHit));
+    to.on_find_here(bare(app, Act::FindHere));
+    to.on_find_here_words(word(app, Act::FindHereWords));
+    to.on_find_here_step(value(app, Act::FindHereStep));
+    to.on_leave_here(bare(app, Act::LeaveHere));
     to.on_copy_id(bare(app, Act::CopyId));
     to.on_answer(value(app, Act::Answer));
     to.on_toast_pressed(value(app, Act::Dismiss));
@@ -73,11 +80,17 @@ fn connect_people(app: &Rc<App>, to: &Do<'_>) {
     to.on_block(word(app, Act::Block));
     to.on_unblock(word(app, Act::Unblock));
     to.on_rename(word(app, Act::Rename));
+    to.on_compare_edited(word(app, Act::Compare));
+    to.on_verify(bare(app, Act::Verify));
+    to.on_unverify(bare(app, Act::Unverify));
+    to.on_put_away_lapse(bare(app, Act::PutAwayLapse));
 }
 
 fn connect_writing(app: &Rc<App>, to: &Do<'_>) {
     to.on_draft_edited(word(app, Act::Draft));
     to.on_send(bare(app, Act::Send));
+    to.on_drop_reply(bare(app, Act::DropReply));
+    to.on_link(word(app, Act::Link));
     to.on_at_end(value(app, Act::AtEnd));
     to.on_to_end(bare(app, Act::ToEnd));
     to.on_retry(word(app, |id| Act::Retry(ticket_of(&id).unwrap_or_default())));
@@ -141,6 +154,27 @@ fn connect_special(app: &Rc<App>, to: &Do<'_>) {
     });
     to.on_close(bare(app, Act::Close));
     to.on_quit(bare(app, Act::Quit));
+    let (press, weak) = (presser(app), Rc::downgrade(app));
+    to.on_paste_compare(move || {
+        let Some(app) = weak.upgrade() else { return };
+        match app.world.clipboard.take() {
+            Ok(text) => {
+                app.fill(Field::Compare, text.trim().to_owned());
+                press(Act::Compare(text.trim().to_owned()));
+            }
+            Err(why) => press(Act::ClipboardFailed(format!("Nothing to paste: {why}"))),
+        }
+    });
+    let (press, weak) = (presser(app), Rc::downgrade(app));
+    to.on_reply(move |id| {
+        let reply = weak.upgrade().and_then(|app| app.to_answer(&id));
+        reply.into_iter().for_each(|reply| press(Act::Reply(reply)));
+    });
+    let (press, weak) = (presser(app), Rc::downgrade(app));
+    to.on_jump(move |id| {
+        let key = weak.upgrade().and_then(|app| app.key_of(&id));
+        press(key.map_or(Act::NotThere, Act::Jump));
+    });
     let press = presser(app);
     app.window().window().on_close_requested(move || {
         press(Act::Close);

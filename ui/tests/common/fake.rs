@@ -249,7 +249,8 @@ impl Fake {
             Command::ContactList => Ok(Answer::Contacts(self.contacts.borrow().values().cloned().collect())),
             Command::RequestList => Ok(Answer::Requests(self.requests.borrow().values().cloned().collect())),
             Command::ContactSafetyNumber { .. } => Ok(Answer::SafetyNumber { digits: "0123456789".repeat(6) }),
-            Command::MessageSend { to: Conversation::Person(to), text, .. } => self.send(&to, &text),
+            Command::MessageSend { to: Conversation::Person(to), text, reply_to } => self.send(&to, &text, reply_to),
+            Command::MessageSearch { query, y7_id, limit } => Ok(self.search(&query, y7_id, limit)),
             Command::MessageRead { of: Conversation::Person(of), .. } => {
                 self.alter(&of, |contact| contact.unread = 0);
                 Ok(Answer::Done {})
@@ -265,8 +266,27 @@ impl Fake {
         }
     }
 
-    fn send(&self, to: &str, text: &str) -> Result<Answer, ApiError> {
-        let message = self.said(to, true, text, self.clock.get());
+    fn search(&self, query: &str, y7_id: Option<String>, limit: usize) -> Answer {
+        let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+        let fits = |message: &&MessageView| words.iter().all(|word| message.text.to_lowercase().contains(word));
+        let all = self.messages.borrow();
+        let asked = all.iter().filter(|(of, _)| y7_id.as_ref().is_none_or(|id| id == *of));
+        let mut found: Vec<MessageView> = asked.flat_map(|(_, of)| of.values()).filter(fits).cloned().collect();
+        found.sort_by_key(|message| std::cmp::Reverse(message.hlc));
+        let more = found.len() > limit;
+        found.truncate(limit);
+        Answer::Messages { messages: found, more }
+    }
+
+    /// One message answers another, in the past.
+    pub fn answers(&self, with: &str, message: &MessageView, to: &MessageView) -> MessageView {
+        let message = MessageView { reply_to: Some(to.message_id.clone()), ..message.clone() };
+        self.keep(with, &message);
+        message
+    }
+
+    fn send(&self, to: &str, text: &str, reply_to: Option<String>) -> Result<Answer, ApiError> {
+        let message = MessageView { reply_to, ..self.said(to, true, text, self.clock.get()) };
         let message = self.status(to, &message, Status::Queued);
         self.drafts.borrow_mut().remove(to);
         self.tell(Notice::MessageChanged { message: message.clone() });
@@ -290,6 +310,14 @@ impl Fake {
             }
             Command::RequestCancel { request_id } => {
                 self.settle(&request_id, RequestState::Cancelled, ContactState::Rejected)
+            }
+            Command::ContactVerify { y7_id, digits, verified } => {
+                if digits.is_some_and(|digits| digits != "0123456789".repeat(6)) {
+                    return Err(ApiError::param("digits", "These digits are not the ones of you two."));
+                }
+                self.alter(&y7_id, |contact| contact.verified = verified);
+                self.tell_contact(&y7_id);
+                Ok(Answer::Done {})
             }
             Command::ContactBlock { y7_id } => self.restate(&y7_id, ContactState::Blocked),
             Command::ContactUnblock { y7_id } => self.restate(&y7_id, ContactState::Accepted),
@@ -377,6 +405,11 @@ impl Source for Fake {
         let all = self.messages.borrow();
         let find = |key: &Key| all.values().find_map(|of| of.get(key).cloned());
         Ok(keys.iter().filter_map(find).collect())
+    }
+
+    fn find(&self, id: &[u8; 32]) -> Result<Option<MessageView>, ApiError> {
+        let all = self.messages.borrow();
+        Ok(all.values().flatten().find(|(key, _)| key.id == *id).map(|(_, message)| message.clone()))
     }
 
     fn first_unread(&self, of: &Conversation) -> Result<Option<Key>, ApiError> {

@@ -21,6 +21,8 @@ use super::fake::{Fake, NOW};
 
 thread_local! {
     static READY: Cell<bool> = const { Cell::new(false) };
+    /// What the system was last asked to open.
+    static OPENED: RefCell<Rc<RefCell<Option<SharedString>>>> = RefCell::default();
 }
 
 /// A platform for this thread, with the bundled fonts and no others: pictures are the same on every machine.
@@ -29,7 +31,9 @@ pub fn platform() {
         return;
     }
     let options = TestingBackendOptions { mock_time: true, threading: false, renderer_name: Some("software".into()) };
-    slint::platform::set_platform(Box::new(TestingBackend::new(options))).expect("the first platform of this thread");
+    let backend = TestingBackend::new(options);
+    OPENED.replace(Rc::clone(&backend.open_url));
+    slint::platform::set_platform(Box::new(backend)).expect("the first platform of this thread");
     forget_system_fonts();
     y7ke::fonts::register();
 }
@@ -231,6 +235,38 @@ impl Rig {
             window.dispatch_event(WindowEvent::KeyPressed { text: text.clone() });
             window.dispatch_event(WindowEvent::KeyReleased { text });
         }
+        self.settle();
+    }
+
+    /// What the system was asked to open since last time.
+    pub fn opened(&self) -> Option<String> {
+        OPENED.with_borrow(|opened| opened.take()).map(String::from)
+    }
+
+    fn message(&self, part: &str) -> ElementHandle {
+        let has = |bubble: &ElementHandle| bubble.accessible_label().is_some_and(|label| label.contains(part));
+        self.bubbles().into_iter().find(has).unwrap_or_else(|| panic!("no message has {part:?}: {:#?}", self.labels()))
+    }
+
+    /// A real press of the right button on the middle of a message.
+    pub fn click_right_message(&self, part: &str) {
+        self.message(part).mock_single_click(PointerEventButton::Right);
+        self.settle();
+    }
+
+    /// Drags with the left button over the first line of a message.
+    pub fn drag_over_message(&self, part: &str) {
+        let element = self.message(part);
+        let (at, size) = (element.absolute_position(), element.size());
+        let window = self.window().window();
+        let from = LogicalPosition::new(at.x + 13.0, at.y + 16.0);
+        let to = LogicalPosition::new(at.x + size.width - 4.0, at.y + 16.0);
+        window.dispatch_event(WindowEvent::PointerMoved { position: from });
+        self.settle();
+        let button = PointerEventButton::Left;
+        window.dispatch_event(WindowEvent::PointerPressed { position: from, button });
+        window.dispatch_event(WindowEvent::PointerMoved { position: to });
+        window.dispatch_event(WindowEvent::PointerReleased { position: to, button });
         self.settle();
     }
 

@@ -4,7 +4,7 @@ use y7ke_node::api::{Command, Conversation, Mode, SettingsPatch};
 
 use super::{Act, Asked, Chat, Desk, Effect, Field, Question, ReadUri};
 use crate::model::add::{self, Verdict};
-use crate::model::{conversations, text};
+use crate::model::{conversations, links, text};
 use crate::ui::Pane;
 
 /// Bytes of a message at most (ACCEPTANCE C1).
@@ -24,9 +24,14 @@ impl Desk {
             Act::Back => self.back(now_ms),
             Act::Open(y7_id) => self.open(&y7_id, now_ms),
             Act::Step(by) => self.step(by, now_ms),
-            Act::Filter(_) | Act::FilterAccepted => self.narrow(act, now_ms),
+            Act::Find | Act::Filter(_) | Act::Choose(_) | Act::FilterAccepted | Act::OpenHit(_) => {
+                self.searching(act, now_ms)
+            }
+            Act::FindHere | Act::FindHereWords(_) | Act::FindHereStep(_) | Act::LeaveHere => {
+                self.searching(act, now_ms)
+            }
             Act::CopyId | Act::Copy(..) => self.copy(act, now_ms),
-            Act::ClipboardFailed(why) => {
+            Act::ClipboardFailed(why) | Act::LinkFailed(why) => {
                 self.toasts.clear();
                 self.toasts.say(why, true, now_ms);
                 Vec::new()
@@ -34,7 +39,18 @@ impl Desk {
             Act::Uri(_) | Act::Greeting(_) | Act::Request | Act::OpenKnown => self.adding(act, read_uri, now_ms),
             Act::Accept(_) | Act::Reject(_) | Act::Cancel(_) => self.answering(act),
             Act::Block(_) | Act::Unblock(_) | Act::Answer(_) | Act::Rename(_) => self.relating(act),
+            Act::Compare(_) | Act::Verify | Act::Unverify | Act::PutAwayLapse => self.verifying(act),
             Act::Draft(_) | Act::Send | Act::Retry(_) | Act::TakeBack(_) => self.writing(act, now_ms),
+            Act::Reply(_) | Act::DropReply => self.replying(act),
+            Act::Jump(key) => self.jump(key),
+            Act::NotThere => {
+                self.toasts.say("That message is not on this device.", true, now_ms);
+                Vec::new()
+            }
+            Act::Link(address) => {
+                self.question = links::read(&address).map(|link| Question::Link(link.address));
+                Vec::new()
+            }
             Act::AtEnd(_) | Act::ToEnd | Act::Active(_) => self.looking(act),
             Act::SetName(_) | Act::SetLook(_) | Act::SetScale(_) | Act::SetReceipts(_) | Act::SetMode(_) => {
                 self.setting(act, now_ms)
@@ -67,6 +83,7 @@ impl Desk {
         if self.welcome || !self.ready() {
             return Vec::new();
         }
+        self.finding = false;
         self.go(pane);
         match pane {
             Pane::Home => self.close_chat(now_ms),
@@ -83,8 +100,11 @@ impl Desk {
     fn show_person(&mut self) -> Vec<Effect> {
         let Some(contact) = self.person() else { return Vec::new() };
         let y7_id = contact.y7_id.clone();
+        let nickname = contact.name.clone();
+        self.compare.clear();
         vec![
-            Effect::Fill(Field::Nickname, contact.name.clone()),
+            Effect::Fill(Field::Nickname, nickname),
+            Effect::Fill(Field::Compare, String::new()),
             Effect::Call(Asked::Safety(y7_id.clone()), Command::ContactSafetyNumber { y7_id }),
         ]
     }
@@ -94,8 +114,15 @@ impl Desk {
             return Vec::new();
         }
         if !self.filter.is_empty() {
-            self.filter.clear();
-            return vec![Effect::Fill(Field::Filter, String::new())];
+            return self.leave_finding();
+        }
+        if std::mem::take(&mut self.finding) {
+            return vec![Effect::Caret];
+        }
+        if self.pane == Pane::Chat
+            && let Some(effects) = self.back_in_chat()
+        {
+            return effects;
         }
         self.pane = self.trail.pop().unwrap_or(Pane::Home);
         match self.pane {
@@ -109,28 +136,29 @@ impl Desk {
         }
     }
 
+    /// What Escape leaves before it leaves the conversation.
+    fn back_in_chat(&mut self) -> Option<Vec<Effect>> {
+        if self.within.is_some() {
+            return Some(self.leave_within());
+        }
+        let open = self.open.clone()?;
+        self.drafts.reply(&open)?;
+        Some(self.replying(Act::DropReply))
+    }
+
+    /// Answering a message, in the composer of the open conversation.
+    fn replying(&mut self, act: Act) -> Vec<Effect> {
+        let Some(to) = self.open.clone() else { return Vec::new() };
+        self.drafts.set_reply(&to, if let Act::Reply(reply) = act { Some(reply) } else { None });
+        vec![Effect::Caret]
+    }
+
     fn step(&mut self, by: i32, now_ms: u64) -> Vec<Effect> {
         let listed = self.listed();
         let next = conversations::neighbour(&listed, self.open.as_deref(), by).map(|contact| contact.y7_id.clone());
         match next.filter(|_| !self.welcome) {
             Some(y7_id) => self.open(&y7_id, now_ms),
             None => Vec::new(),
-        }
-    }
-
-    fn narrow(&mut self, act: Act, now_ms: u64) -> Vec<Effect> {
-        match act {
-            Act::Filter(words) => {
-                self.filter = words;
-                Vec::new()
-            }
-            _ => {
-                let Some(first) = self.listed().first().map(|contact| contact.y7_id.clone()) else { return Vec::new() };
-                self.filter.clear();
-                let mut effects = vec![Effect::Fill(Field::Filter, String::new())];
-                effects.extend(self.open(&first, now_ms));
-                effects
-            }
         }
     }
 
@@ -216,6 +244,7 @@ impl Desk {
                 Some(Question::Block(y7_id)) => {
                     vec![Effect::Call(Asked::Simple("Blocked"), Command::ContactBlock { y7_id })]
                 }
+                Some(Question::Link(address)) => vec![Effect::OpenLink(address)],
                 None => Vec::new(),
             },
             _ => Vec::new(),
@@ -349,5 +378,6 @@ const fn works_locked(act: &Act) -> bool {
 
 fn send_call(out: &crate::model::drafts::Outgoing) -> Effect {
     let to = Conversation::Person(out.to.clone());
-    Effect::Call(Asked::Send(out.ticket), Command::MessageSend { to, text: out.text.clone(), reply_to: None })
+    let reply_to = out.reply.as_ref().map(|reply| reply.id.clone());
+    Effect::Call(Asked::Send(out.ticket), Command::MessageSend { to, text: out.text.clone(), reply_to })
 }

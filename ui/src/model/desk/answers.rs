@@ -3,7 +3,6 @@
 use y7ke_node::api::{Answer, ApiError, Command, Conversation, ErrorKind};
 
 use super::{Asked, Chat, Desk, Effect, Field};
-use crate::model::text;
 
 impl Desk {
     pub(super) fn answered(&mut self, asked: Asked, answer: Result<Answer, ApiError>, now_ms: u64) -> Vec<Effect> {
@@ -33,9 +32,14 @@ impl Desk {
             (Asked::Draft(of), Answer::Draft { text }) => self.draft_read(&of, text),
             (Asked::Safety(of), Answer::SafetyNumber { digits }) => {
                 if self.open.as_deref() == Some(&of) {
-                    self.safety = text::safety_groups(&digits);
+                    self.safety = digits;
                 }
                 Vec::new()
+            }
+            (Asked::Verify, _) => self.verified(now_ms),
+            (Asked::Found(number), Answer::Messages { messages, more }) => self.hits_came(number, messages, more),
+            (Asked::FoundWithin(of, number), Answer::Messages { messages, more }) => {
+                self.found_within(&of, number, messages, more)
             }
             (_, answer) => self.listed_anew(answer),
         }
@@ -53,6 +57,7 @@ impl Desk {
                 self.settings = Some(settings);
             }
             Answer::Contacts(contacts) => {
+                contacts.iter().for_each(|contact| self.watch_mark(contact));
                 self.contacts = contacts.into_iter().map(|contact| (contact.y7_id.clone(), contact)).collect();
                 self.has_contacts = true;
             }
@@ -127,7 +132,15 @@ impl Desk {
             }
             // Answered elsewhere.
             Asked::Vault | Asked::Unlock | Asked::SetVault => Vec::new(),
-            Asked::Accept(_) | Asked::Simple(_) => {
+            Asked::Found(number) => {
+                self.search.refuse(number, fault.message);
+                Vec::new()
+            }
+            Asked::FoundWithin(_, number) => {
+                self.within.iter_mut().for_each(|within| within.query.refuse(number, fault.message.clone()));
+                Vec::new()
+            }
+            Asked::Accept(_) | Asked::Simple(_) | Asked::Verify => {
                 self.toasts.say(fault.message, true, now_ms);
                 Vec::new()
             }

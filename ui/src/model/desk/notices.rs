@@ -86,7 +86,7 @@ impl Desk {
     }
 
     /// Whose conversation a message belongs to.
-    fn person_of(&self, message: &MessageView) -> Option<String> {
+    pub(super) fn person_of(&self, message: &MessageView) -> Option<String> {
         let by_log = self.contacts.values().find(|contact| contact.log.as_deref() == Some(&message.log));
         let by_author = || self.contacts.get(&message.author).filter(|_| !message.mine);
         by_log.or_else(by_author).map(|contact| contact.y7_id.clone())
@@ -104,6 +104,7 @@ impl Desk {
     fn contact_changed(&mut self, contact: ContactView, now_ms: u64) -> Vec<Effect> {
         let here = self.open.as_deref() == Some(&contact.y7_id);
         let renamed = self.contacts.get(&contact.y7_id).is_some_and(|known| known.name != contact.name);
+        self.watch_mark(&contact);
         self.contacts.insert(contact.y7_id.clone(), contact);
         let mut effects = Vec::new();
         if here && renamed {

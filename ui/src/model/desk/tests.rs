@@ -512,3 +512,171 @@ fn a4_a_change_of_the_vault_goes_out_once_it_can() {
     assert!(desk.safe.change.is_none());
     assert!(desk.toasts.shown()[0].text.starts_with("The passphrase is set."));
 }
+
+#[test]
+fn c6_words_in_the_list_find_people_at_once_and_messages_after_a_pause() {
+    let mut desk = desk(vec![ada(), bob()]);
+    did(&mut desk, Act::Filter("bo".into()));
+    assert_eq!(desk.listed().len(), 1);
+    assert!(calls(&desk.handle(Input::Tick, &read, 1_001)).is_empty());
+    let due = desk.due().expect("the words are to be asked for");
+    let effects = desk.handle(Input::Tick, &read, due);
+    assert_eq!(calls(&effects), [&Command::MessageSearch { query: "bo".into(), y7_id: None, limit: 50 }]);
+    let Some(Effect::Call(asked, _)) = effects.first() else { panic!("one question: {effects:?}") };
+    let hit = message(&ada(), false, 7);
+    answer(&mut desk, asked.clone(), Ok(Answer::Messages { messages: vec![hit.clone()], more: false }));
+    did(&mut desk, Act::Choose(1));
+    did(&mut desk, Act::Choose(9));
+    let effects = did(&mut desk, Act::FilterAccepted);
+    let key = Key::of(&hit).expect("an id");
+    let open = Chat::Open { y7_id: ADA.into(), place: Place::Message(key) };
+    assert!(effects.contains(&Effect::Chat(open)), "{effects:?}");
+    assert_eq!((desk.open.as_deref(), desk.filter.as_str()), (Some(ADA), "bo"));
+    assert_eq!(did(&mut desk, Act::Back), [Effect::Fill(Field::Filter, String::new())]);
+    assert_eq!(desk.listed().len(), 2);
+}
+
+#[test]
+fn c6_a_hit_in_the_open_conversation_is_jumped_to() {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::Filter("x".into()));
+    let hit = message(&ada(), true, 3);
+    desk.search.found = vec![hit.clone()];
+    let effects = did(&mut desk, Act::OpenHit(hit.message_id.clone()));
+    assert!(effects.contains(&Effect::Chat(Chat::Jump(Key::of(&hit).expect("an id")))));
+    assert!(did(&mut desk, Act::OpenHit("ff".repeat(32))).is_empty());
+}
+
+#[test]
+fn c6_finding_within_walks_around_its_hits_and_escape_leaves() {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::FindHere);
+    assert!(desk.within.is_none());
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::FindHere);
+    did(&mut desk, Act::FindHereWords("moth".into()));
+    let asked = did(&mut desk, Act::FindHereStep(1));
+    let command = Command::MessageSearch { query: "moth".into(), y7_id: Some(ADA.into()), limit: 500 };
+    assert_eq!(calls(&asked), [&command]);
+    assert_eq!(desk.within_words(), "Looking");
+    let hits: Vec<_> = [9, 5, 2].map(|n| message(&ada(), false, n)).into();
+    let jump = |n: usize| [Effect::Chat(Chat::Jump(Key::of(&hits[n]).expect("an id")))];
+    let found = Ok(Answer::Messages { messages: hits.clone(), more: false });
+    assert_eq!(answer(&mut desk, Asked::FoundWithin(ADA.into(), 1), found), jump(0));
+    assert_eq!(desk.within_words(), "1 of 3");
+    assert_eq!(did(&mut desk, Act::FindHereStep(1)), jump(1));
+    assert_eq!(did(&mut desk, Act::FindHereStep(-1)), jump(0));
+    assert_eq!(did(&mut desk, Act::FindHereStep(-1)), jump(2));
+    assert_eq!(desk.within_words(), "3 of 3");
+    assert_eq!(did(&mut desk, Act::Back), [Effect::Chat(Chat::Unmark), Effect::Caret]);
+    assert_eq!((desk.within.is_none(), desk.pane), (true, Pane::Chat));
+}
+
+#[test]
+fn an_answer_for_another_conversation_marks_nothing() {
+    let mut desk = desk(vec![ada(), bob()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::FindHere);
+    did(&mut desk, Act::FindHereWords("x".into()));
+    did(&mut desk, Act::Open(BOB.into()));
+    let found = Answer::Messages { messages: vec![message(&ada(), false, 1)], more: false };
+    assert!(answer(&mut desk, Asked::FoundWithin(ADA.into(), 1), Ok(found)).is_empty());
+    assert!(desk.within.is_none());
+}
+
+#[test]
+fn c7_a_reply_goes_with_the_message_and_escape_drops_it() {
+    let mut desk = desk(vec![ada(), bob()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    let reply = Reply { id: "aa".repeat(32), who: "Ada".into(), words: "well?".into() };
+    did(&mut desk, Act::Reply(reply.clone()));
+    assert_eq!(did(&mut desk, Act::Back), [Effect::Caret]);
+    assert_eq!((desk.drafts.reply(ADA), desk.pane), (None, Pane::Chat));
+    did(&mut desk, Act::Reply(reply.clone()));
+    did(&mut desk, Act::Open(BOB.into()));
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::Draft("yes".into()));
+    let effects = did(&mut desk, Act::Send);
+    let sent =
+        |command: &&Command| matches!(command, Command::MessageSend { reply_to: Some(id), .. } if *id == reply.id);
+    assert_eq!(calls(&effects).iter().filter(|command| sent(command)).count(), 1);
+    assert_eq!(desk.drafts.reply(ADA), None);
+}
+
+fn comparing() -> Desk {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::Show(Pane::Person));
+    answer(&mut desk, Asked::Safety(ADA.into()), Ok(Answer::SafetyNumber { digits: "0123456789".repeat(6) }));
+    desk
+}
+
+#[test]
+fn b8_digits_that_are_the_same_are_given_to_the_node() {
+    let mut desk = comparing();
+    did(&mut desk, Act::Compare("01234 56789".repeat(6)));
+    let digits = Some("0123456789".repeat(6));
+    let command = Command::ContactVerify { y7_id: ADA.into(), digits, verified: true };
+    assert_eq!(calls(&did(&mut desk, Act::Verify)), [&command]);
+    let effects = answer(&mut desk, Asked::Verify, Ok(Answer::Done {}));
+    assert_eq!(effects, [Effect::Fill(Field::Compare, String::new())]);
+    assert_eq!(desk.compare, "");
+}
+
+#[test]
+fn b8_digits_that_differ_or_are_too_few_mark_nobody() {
+    let mut desk = comparing();
+    for typed in ["01234", "99999", "x", &"0123456789".repeat(7)] {
+        did(&mut desk, Act::Compare(typed.into()));
+        assert!(did(&mut desk, Act::Verify).is_empty(), "{typed}");
+    }
+}
+
+#[test]
+fn b8_by_eye_no_digits_are_given_and_the_mark_is_taken_back_without_a_warning() {
+    let mut desk = comparing();
+    let by_eye = Command::ContactVerify { y7_id: ADA.into(), digits: None, verified: true };
+    assert_eq!(calls(&did(&mut desk, Act::Verify)), [&by_eye]);
+    told(&mut desk, Notice::ContactChanged { contact: ContactView { verified: true, ..ada() } });
+    assert_eq!(calls(&did(&mut desk, Act::Unverify)).len(), 1);
+    told(&mut desk, Notice::ContactChanged { contact: ada() });
+    assert!(!desk.has_lapsed());
+}
+
+#[test]
+fn b8_a_mark_that_goes_by_itself_is_a_warning_until_it_is_put_away() {
+    let verified = ContactView { verified: true, ..ada() };
+    let mut desk = desk(vec![verified.clone()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    told(&mut desk, Notice::ContactChanged { contact: ada() });
+    assert!(desk.has_lapsed());
+    told(&mut desk, Notice::ContactChanged { contact: verified });
+    assert!(!desk.has_lapsed());
+    answer(&mut desk, Asked::Contacts, Ok(Answer::Contacts(vec![ada()])));
+    assert!(desk.has_lapsed());
+    did(&mut desk, Act::PutAwayLapse);
+    assert!(!desk.has_lapsed());
+}
+
+#[test]
+fn g6_a_link_opens_only_after_a_yes() {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::Link("javascript:alert(1)".into()));
+    assert_eq!(desk.question, None);
+    did(&mut desk, Act::Link("https://example.org/a".into()));
+    assert!(did(&mut desk, Act::Answer(false)).is_empty());
+    did(&mut desk, Act::Link("https://example.org/a".into()));
+    assert_eq!(did(&mut desk, Act::Answer(true)), [Effect::OpenLink("https://example.org/a".into())]);
+    assert!(did(&mut desk, Act::Answer(true)).is_empty());
+}
+
+#[test]
+fn g3_the_lists_field_is_left_by_one_step() {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    did(&mut desk, Act::Find);
+    assert!(desk.finding);
+    did(&mut desk, Act::Back);
+    assert_eq!((desk.finding, desk.pane), (false, Pane::Chat));
+}

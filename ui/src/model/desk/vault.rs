@@ -193,6 +193,12 @@ impl Desk {
         self.toasts = toasts::Toasts::default();
         self.question = None;
         self.below = 0;
+        self.search = super::Query::default();
+        self.within = None;
+        self.finding = false;
+        self.lapsed.clear();
+        self.unmarking.clear();
+        self.compare.clear();
         for words in [&mut self.filter, &mut self.trouble, &mut self.composer_trouble, &mut self.safety] {
             words.clear();
         }
