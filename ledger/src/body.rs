@@ -6,7 +6,11 @@
 //! open          1 opening   2 join   3 rekey   4 prekey   5 profile   6 revoke   7 cut   8 fork notice
 //! conversation  32 text     33 read
 //! account       64 request out   65 request in   66 request state   67 contact name   68 block
-//!               69 unblock       70 contact log  71 setting
+//!               69 unblock       70 contact log  71 setting        72 verify        73 unverify
+//!               74 draft         75 read up to
+//!
+//! draft         74 · log 32 · len u32 (≤ 65,536) · UTF-8       empty: it is gone
+//! read up to    75 · log 32 · marks (`read.rs`)
 //! ```
 //!
 //! Invariants
@@ -141,6 +145,20 @@ pub enum Body {
         /// At most 4,096 bytes.
         value: String,
     },
+    /// What I typed in a conversation and did not send.
+    Draft {
+        /// The conversation.
+        log: LogId,
+        /// At most 65,536 bytes; empty takes it away.
+        text: String,
+    },
+    /// I have read these events of a conversation, whether or not others are told.
+    ReadUpTo {
+        /// The conversation.
+        log: LogId,
+        /// Greatest number read, per author device.
+        marks: ReadMarks,
+    },
     /// Not known to this version: stored, no effect (E4).
     Unknown(u8),
 }
@@ -170,11 +188,13 @@ pub enum Kind {
     Setting = 71,
     Verify = 72,
     Unverify = 73,
+    Draft = 74,
+    ReadUpTo = 75,
 }
 
 impl Kind {
     /// All kinds, ascending.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Opening,
         Self::Join,
         Self::Rekey,
@@ -195,6 +215,8 @@ impl Kind {
         Self::Setting,
         Self::Verify,
         Self::Unverify,
+        Self::Draft,
+        Self::ReadUpTo,
     ];
 
     /// The kind with this number.
@@ -235,6 +257,8 @@ impl Kind {
             Self::Setting => "setting",
             Self::Verify => "verify",
             Self::Unverify => "unverify",
+            Self::Draft => "draft",
+            Self::ReadUpTo => "read_up_to",
         }
     }
 }
@@ -303,6 +327,8 @@ impl Body {
             Self::Setting { .. } => Kind::Setting,
             Self::Verify { .. } => Kind::Verify,
             Self::Unverify { .. } => Kind::Unverify,
+            Self::Draft { .. } => Kind::Draft,
+            Self::ReadUpTo { .. } => Kind::ReadUpTo,
             Self::Unknown(_) => return None,
         })
     }
@@ -339,6 +365,8 @@ impl Body {
             }
             Self::ContactLog { root, log, req_id } => to.put(root).put(log).put(req_id),
             Self::Setting { key, value } => to.var(key.as_bytes()).var(value.as_bytes()),
+            Self::Draft { log, text } => to.put(log).var(text.as_bytes()),
+            Self::ReadUpTo { log, marks } => to.put(log).put(marks),
             Self::Unknown(_) => to,
         };
     }
@@ -365,6 +393,8 @@ impl Body {
             Kind::Setting => Self::Setting { key: text::key(from)?, value: text::value(from)? },
             Kind::Verify => Self::Verify { root: from.get()? },
             Kind::Unverify => Self::Unverify { root: from.get()? },
+            Kind::Draft => Self::Draft { log: from.get()?, text: text::message(from)? },
+            Kind::ReadUpTo => Self::ReadUpTo { log: from.get()?, marks: from.get()? },
         })
     }
 }

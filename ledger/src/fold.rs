@@ -97,6 +97,10 @@ pub enum Change {
     Contact(RootId),
     /// A shared setting.
     Setting(String),
+    /// What I typed in this conversation.
+    Draft(LogId),
+    /// How far I have read in this conversation.
+    ReadUpTo(LogId),
     /// Something arrived that cannot be opened here yet.
     Unopened,
 }
@@ -170,7 +174,13 @@ fn dispute<R: RowsMut>(
     Ok(Some(Change::Disputed(*device, seq)))
 }
 
-/// Notes on this device that everything of `device` up to `seq` was read here, whether or not others are told.
+/// Notes on this device alone that everything of `device` up to `seq` was read: for a device that may not write in
+/// its account log any more.
 pub fn mark_read_here<R: RowsMut>(rows: &mut R, log: &LogId, device: &DeviceId, seq: u64) -> Result<bool, R::Error> {
     conversation::raise(rows, Table::LocalReads, &key::named(log, device.as_bytes()), seq)
+}
+
+/// Forgets these notes of a log: they are in the account log now.
+pub fn forget_reads_here<R: RowsMut>(rows: &mut R, log: &LogId) -> Result<(), R::Error> {
+    clear_table(rows, Table::LocalReads, log)
 }

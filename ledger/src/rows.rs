@@ -37,6 +37,11 @@ pub enum Table {
     ContactNames = 7,
     /// account: `root` → register: safety numbers were compared.
     Verified = 8,
+    /// account: `conversation` → register: 1 a draft stands in the event of the stamp, 0 there is none. Outside the
+    /// digest.
+    Drafts = 9,
+    /// account: `conversation · device` → greatest seq read by me. Outside the digest.
+    AccountReads = 10,
     /// conversation: `hlc · device · id` → who asked and who opened.
     Openings = 16,
     /// conversation: `device` → its root (register).
@@ -59,7 +64,7 @@ pub enum Table {
     Profiles = 34,
     /// identity: `device` → revoked. conversation: `device` → cut.
     Revoked = 35,
-    /// conversation: `device` → greatest seq read here, whether or not others are told.
+    /// conversation: `device` → greatest seq read on this device, where it could not be written in the account log.
     LocalReads = 48,
 }
 
@@ -68,7 +73,7 @@ pub enum Table {
 pub enum Place {
     /// Folded from the log, covered by its digest: equal on every device (S7).
     Digest,
-    /// Folded from the log, outside the digest: an index, or what differs from device to device.
+    /// Folded from the log, outside the digest: an index, or what is nobody's but mine (RPC.md).
     Derived,
     /// This device's own overlay: survives a rebuild, outside the digest.
     Local,
@@ -76,7 +81,7 @@ pub enum Place {
 
 impl Table {
     /// All tables, in the order of the digest.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Requests,
         Self::RequestBytes,
         Self::RequestStates,
@@ -85,6 +90,8 @@ impl Table {
         Self::Settings,
         Self::ContactNames,
         Self::Verified,
+        Self::Drafts,
+        Self::AccountReads,
         Self::Openings,
         Self::Members,
         Self::Messages,
@@ -113,7 +120,7 @@ impl Table {
     pub const fn place(self) -> Place {
         match self {
             Self::LocalReads => Place::Local,
-            Self::ContactNames | Self::Authored | Self::Unopened => Place::Derived,
+            Self::ContactNames | Self::Drafts | Self::AccountReads | Self::Authored | Self::Unopened => Place::Derived,
             _ => Place::Digest,
         }
     }

@@ -26,7 +26,9 @@ pub use contacts::{
     ContactRow, ContactState, RequestPhase, RequestRow, auto_accept, contact, contacts, request, requests, setting,
     settings, stored_request,
 };
-pub use conversations::{ConversationRow, MAX_UNREAD, Unread, conversation, marks_up_to, members, openings, reads_of};
+pub use conversations::{
+    ConversationRow, MAX_UNREAD, Unread, conversation, draft, marks_up_to, members, openings, reads_here, reads_of,
+};
 pub use messages::{MessageKey, MessageRow, Page, Places, authored, message, message_keys, page, places, row};
 pub use people::{DeviceRow, devices, person_of, profile_name};
 pub use reach::Reach;

@@ -62,7 +62,7 @@ pub enum Command {
     SettingsGet,
     /// `settings.set`: only the fields that are given.
     SettingsSet(SettingsPatch),
-    /// `draft.set`: kept by this device until sent or emptied.
+    /// `draft.set`: kept until sent or emptied, for all my devices.
     DraftSet { of: Conversation, text: String },
     /// `draft.get`
     DraftGet { of: Conversation },
@@ -172,6 +172,9 @@ pub enum Notice {
     /// A contact is reached by another path.
     #[serde(rename = "path")]
     Path { y7_id: String, path: Option<PathView> },
+    /// Another device of mine wrote, changed or took away a draft.
+    #[serde(rename = "draft.changed")]
+    Draft { y7_id: String, log: String, text: String },
     /// Settings changed.
     #[serde(rename = "settings.changed")]
     SettingsChanged { settings: Settings },

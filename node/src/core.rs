@@ -23,6 +23,7 @@ mod acks;
 mod closed;
 mod commands;
 mod dialing;
+mod drafts;
 mod identity;
 mod keeping;
 mod links;
@@ -83,6 +84,8 @@ pub enum Input {
     Net(NetEvent),
     /// The time that [`Core::poll_timeout`] named has come.
     Timeout,
+    /// The last input before an end or a lock: what waits to be written is written.
+    Ending,
 }
 
 /// What goes out once the round is durable.
@@ -239,6 +242,8 @@ pub(crate) struct Core {
     sent: BTreeSet<(LogId, u64)>,
     /// Up to which of my messages each reader was told to have read.
     told_read: BTreeMap<(LogId, RootId), u64>,
+    /// When drafts that were typed here rest, monotonic ms.
+    drafts: BTreeMap<LogId, u64>,
     /// People of whom something changed in this round.
     changed_people: BTreeSet<RootId>,
     /// When prekeys and expiries are looked at next, monotonic ms.
@@ -268,6 +273,7 @@ impl Core {
             problems: BTreeMap::new(),
             sent: BTreeSet::new(),
             told_read: BTreeMap::new(),
+            drafts: BTreeMap::new(),
             changed_people: BTreeSet::new(),
             chores_ms: 0,
         })
@@ -280,6 +286,7 @@ impl Core {
         self.dials.clear();
         self.sent.clear();
         self.told_read.clear();
+        self.drafts.clear();
         self.changed_people.clear();
         self.dialing = Dialing::default();
         self.chores_ms = 0;
@@ -297,7 +304,8 @@ impl Core {
     fn poll_timeout(&self) -> Option<(u64, &'static str)> {
         let dial = self.dialing.poll_timeout().map(|at| (at, "dial somebody"));
         let chores = Some((self.chores_ms, "prekeys and expiries"));
-        [self.links_wake_ms(), dial, chores].into_iter().flatten().min()
+        let draft = self.drafts.values().min().map(|at| (*at, "a draft rests"));
+        [self.links_wake_ms(), dial, chores, draft].into_iter().flatten().min()
     }
 
     /// Listen addresses with this device's peer id, as people copy them.
@@ -364,7 +372,7 @@ impl Input {
     fn call(&self) -> Option<CallId> {
         match self {
             Self::Command { call, .. } => Some(*call),
-            Self::Start | Self::Net(_) | Self::Timeout => None,
+            Self::Start | Self::Net(_) | Self::Timeout | Self::Ending => None,
         }
     }
 }
@@ -372,7 +380,12 @@ impl Input {
 impl<R: CryptoRng> Round<'_, R> {
     fn take(&mut self, input: Input) -> Step {
         match input {
-            Input::Start => self.start(),
+            Input::Start => {
+                self.rest_all()?;
+                self.carry_reads_over()?;
+                self.start()
+            }
+            Input::Ending => self.rest_all(),
             Input::Command { call, command } => self.on_command(call, command),
             Input::Net(event) => self.on_net(event),
             Input::Timeout => self.on_timeout(),
@@ -389,6 +402,7 @@ impl<R: CryptoRng> Round<'_, R> {
 
     fn on_timeout(&mut self) -> Step {
         self.links_timeout()?;
+        self.rest_due()?;
         if self.core.chores_ms <= self.now.mono_ms {
             self.start()?;
         }

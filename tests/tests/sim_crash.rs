@@ -1,7 +1,7 @@
 //! One script, and a crash at each of its steps: every disk operation, every release of outputs.
 //!
 //! ```text
-//! script   A asks B, B accepts, both write, read, write again
+//! script   A asks B, B accepts, both write, read, type without sending, write again; the last drafts rest
 //! step k   the power of A (or B) goes at its k-th disk operation, or after its k-th commit and before
 //!          anything of it was said; it comes back two seconds later
 //! ```
@@ -16,7 +16,7 @@ use y7ke_tests::sim::world::{Act, MachineId, World};
 const FILE: &str = "sim_crash";
 
 /// How long the script takes if nothing happens.
-const SCRIPT: u64 = 16 * SECOND;
+const SCRIPT: u64 = 22 * SECOND;
 
 /// The script; people insist until they are contacts.
 fn script(world: &mut World) {
@@ -27,6 +27,10 @@ fn script(world: &mut World) {
     for nth in 0..6 {
         world.plan((4 + 2 * nth) * SECOND, Act::Person(0, Deed::Say(1)));
         world.plan((4 + 2 * nth) * SECOND, Act::Person(1, Deed::Say(0)));
+        world.plan(
+            (4 + 2 * nth) * SECOND + 700 * MILLI,
+            Act::Person(nth as usize % 2, Deed::Draft(1 - nth as usize % 2)),
+        );
         world.plan((5 + 2 * nth) * SECOND, Act::Person(0, Deed::Read(1)));
     }
     world.run_for(SCRIPT);

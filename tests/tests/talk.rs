@@ -142,6 +142,43 @@ fn presence_and_path_are_told() {
     a.event("a notice of it", |event| event["kind"] == "presence" && event["presence"] == "offline");
 }
 
+/// C1, C6: what was typed and what was read is there after a kill, after an end, and after a lock.
+#[test]
+fn what_was_typed_and_read_survives_whatever_happens() {
+    let (ada, bob) = (Person::new(), Person::new());
+    let (mut a, mut b) = (ada.start(), bob.start());
+    let (a_id, b_id) = befriend(&mut a, &mut b);
+    a.get("settings.set", json!({"receipts": false}));
+    b.get("message.send", json!({"y7_id": a_id, "text": "read me"}));
+    a.event("the message", |event| event["kind"] == "message.received");
+    let all = messages(&mut a, &b_id);
+    a.get("message.read", json!({"y7_id": b_id, "up_to": all[0]["message_id"]}));
+    a.get("draft.set", json!({"y7_id": b_id, "text": "half a sen"}));
+    let check = |a: &mut Node| {
+        assert_eq!(a.get("draft.get", json!({"y7_id": b_id}))["text"], "half a sen");
+        assert_eq!(a.get("contact.list", json!({}))[0]["unread"], 0);
+    };
+    check(&mut a);
+    a.kill();
+    let mut a = ada.start();
+    check(&mut a);
+    a.get("vault.set", json!({"kind": "passphrase", "passphrase": "one"}));
+    a.get("draft.set", json!({"y7_id": b_id, "text": "half a sen"}));
+    a.get("vault.lock", json!({}));
+    a.get("vault.unlock", json!({"passphrase": "one"}));
+    check(&mut a);
+    a.get("vault.set", json!({"kind": "file", "current": "one"}));
+    assert!(a.end().success());
+    let mut a = ada.start();
+    check(&mut a);
+    // The conversation is the same on both sides: neither is anybody else's matter.
+    in_step(&mut a, &a_id, &mut b, &b_id);
+    a.get("message.send", json!({"y7_id": b_id, "text": "half a sentence"}));
+    assert_eq!(a.get("draft.get", json!({"y7_id": b_id}))["text"], "");
+    assert!(a.end().success());
+    assert_eq!(ada.start().get("draft.get", json!({"y7_id": b_id}))["text"], "");
+}
+
 fn all_delivered(node: &mut Node, with: &str, mine: usize) {
     node.until("everything of mine delivered", |node| {
         let all = messages(node, with);

@@ -1,19 +1,20 @@
-//! The account log: requests, conversations, names, blocks, settings. Contact states are joined when read.
+//! The account log: requests, conversations, names, blocks, settings, drafts, what was read. Contact states are joined when read.
 //!
 //! ```text
 //! Requests       direction u8 · req_id → root 32 · created u64 · expires u64 · name · greeting · hints
 //! RequestBytes   req_id → bundle · core          RequestStates  req_id → answer u8
 //! ContactLogs    root · req_id → log 32          Blocks         root → 0 | 1
 //! ContactNames   root → UTF-8                    Settings       key → UTF-8
-//! Verified       root → 0 | 1                                                        (all are registers)
+//! Verified       root → 0 | 1                    Drafts         conversation → 0 | 1
+//! AccountReads   conversation · device → seq u64 BE, the greatest stays              (all others are registers)
 //! ```
 
 use y7ke_crypto::codec::{DecodeError, Reader, Wire, Writer};
-use y7ke_crypto::ids::{RequestId, RootId};
+use y7ke_crypto::ids::{EventId, LogId, RequestId, RootId};
 
-use super::{Change, EventMeta, key, register};
-use crate::body::{Body, MAX_HINTS, RequestIn, RequestOut};
-use crate::rows::{RowsMut, Table};
+use super::{Change, EventMeta, conversation, key, register};
+use crate::body::{Body, MAX_HINTS, ReadMarks, RequestIn, RequestOut};
+use crate::rows::{Rows, RowsMut, Table};
 
 /// Whose request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,8 +60,33 @@ pub(super) fn apply<R: RowsMut>(rows: &mut R, meta: &EventMeta, body: &Body) -> 
         Body::Setting { key, value } => {
             set(Table::Settings, key.as_bytes(), value.as_bytes())?.then(|| Change::Setting(key.clone()))
         }
+        // The words stay in the event that the stamp names, under its key alone.
+        Body::Draft { log, text } => {
+            set(Table::Drafts, log.as_bytes(), &[u8::from(!text.is_empty())])?.then_some(Change::Draft(*log))
+        }
+        Body::ReadUpTo { log, marks } => read_up_to(rows, meta, log, marks)?.then_some(Change::ReadUpTo(*log)),
         _ => None,
     })
+}
+
+fn read_up_to<R: RowsMut>(rows: &mut R, meta: &EventMeta, log: &LogId, marks: &ReadMarks) -> Result<bool, R::Error> {
+    let mut moved = false;
+    for mark in marks.iter() {
+        let key = key::join(&[meta.log.as_bytes(), log.as_bytes(), mark.device.as_bytes()]);
+        moved |= conversation::raise(rows, Table::AccountReads, &key, mark.seq)?;
+    }
+    Ok(moved)
+}
+
+/// The event that holds the draft of a conversation, and whether it is one: the last that was written wins.
+pub(crate) fn draft_event<R: Rows>(
+    rows: &R,
+    account: &LogId,
+    log: &LogId,
+) -> Result<Option<(EventId, bool)>, R::Error> {
+    let Some(value) = rows.get(Table::Drafts, &key::named(account, log.as_bytes()))? else { return Ok(None) };
+    let id = register::event(Table::Drafts, &value)?;
+    Ok(Some((id, register::content(Table::Drafts, &value)? == [1])))
 }
 
 fn request_out<R: RowsMut>(rows: &mut R, meta: &EventMeta, request: &RequestOut) -> Result<Option<Change>, R::Error> {

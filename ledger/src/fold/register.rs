@@ -4,7 +4,9 @@
 //! value   hlc u64 BE · device 32 · id 32 · content         bytes of the stamp compare like the stamp
 //! ```
 
-use crate::fold::EventMeta;
+use y7ke_crypto::ids::EventId;
+
+use crate::fold::{EventMeta, key};
 use crate::rows::{BrokenRow, Rows, RowsMut, Table};
 
 /// Length of a stamp in bytes.
@@ -38,6 +40,11 @@ pub(crate) fn set<R: RowsMut>(
 pub(crate) fn get<R: Rows>(rows: &R, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, R::Error> {
     let Some(value) = rows.get(table, key)? else { return Ok(None) };
     Ok(Some(content(table, &value)?.to_vec()))
+}
+
+/// The event that wrote a register's value.
+pub(crate) fn event(table: Table, value: &[u8]) -> Result<EventId, BrokenRow> {
+    key::id_at(value, 8 + 32).map(EventId::from).ok_or(BrokenRow(table))
 }
 
 /// The content of a register's value.

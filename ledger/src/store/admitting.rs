@@ -431,10 +431,25 @@ impl Batch {
         let Header { log, hlc, device, seq, .. } = record.header;
         let meta = fold::EventMeta { log, kind: spec.kind(), id: record.id, device, root, seq, hlc };
         match self.content_of(place, record)? {
-            Content::Body(body) => fold::apply(self, &meta, &body),
+            Content::Body(body) => {
+                let held = self.draft_held(&meta, &body)?.filter(|held| *held != meta.id);
+                let change = fold::apply(self, &meta, &body)?;
+                if let Some(held) = held {
+                    // Of two drafts of one conversation the one that lost opens nothing any more.
+                    self.destroy_key_of(if change.is_some() { &held } else { &meta.id })?;
+                }
+                Ok(change)
+            }
             Content::Sealed | Content::Missing => fold::unopened(self, &meta),
             Content::NoEffect => fold::settle(self, &meta).map(|()| None),
         }
+    }
+
+    /// The event that holds the draft which this body is about to replace.
+    fn draft_held(&self, meta: &fold::EventMeta, body: &Body) -> Result<Option<EventId>, StorageError> {
+        let Body::Draft { log, .. } = body else { return Ok(None) };
+        let held = fold::account::draft_event(self, &meta.log, log)?;
+        Ok(held.filter(|_| meta.kind == fold::LogKind::Account).map(|(id, _)| id))
     }
 
     pub(super) fn tell(&mut self, record: &Record, change: Option<Change>) {

@@ -4,7 +4,7 @@
 //! secrets    name ─▶ bytes          sealed      prekeys   id ─▶ age · secret               sealed
 //! acks       newest by number       plain       addresses device's net key, text ─▶ last  plain
 //! outbox     kind, id ─▶ bytes      sealed      seen      request ─▶ expiry                plain
-//! drafts     log ─▶ text            sealed      settings  key ─▶ value                     sealed
+//! settings   key ─▶ value           sealed      drafts    log ─▶ text, until it rests in the account log   sealed
 //! ```
 
 use std::ops::ControlFlow;
@@ -113,9 +113,19 @@ impl View {
         self.tables.contains(Tbl::Seen, request.as_bytes())
     }
 
-    /// What was typed and not sent.
+    /// What was typed here and is not in the account log yet; empty where it was taken away.
     pub fn draft(&self, log: &LogId) -> Result<Option<String>, StorageError> {
         self.get_sealed(Tbl::Drafts, log.as_bytes())?.map(|words| text(&words)).transpose()
+    }
+
+    /// The conversations in which something was typed that is not in the account log yet.
+    pub fn drafts(&self) -> Result<Vec<LogId>, StorageError> {
+        let mut logs = Vec::new();
+        self.tables.walk(Tbl::Drafts, Range::ALL, &mut |key, _| {
+            logs.push(decode(key)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(logs)
     }
 
     /// A setting of this device alone.
@@ -213,14 +223,14 @@ impl Batch {
         Ok(())
     }
 
-    /// Keeps what was typed; empty forgets it.
+    /// Keeps what was typed until it rests in the account log.
     pub fn put_draft(&mut self, log: &LogId, words: &str) {
-        let key = log.as_bytes().to_vec();
-        if words.is_empty() {
-            self.delete(Tbl::Drafts, key)
-        } else {
-            self.put_sealed(Tbl::Drafts, key, words.as_bytes())
-        }
+        self.put_sealed(Tbl::Drafts, log.as_bytes().to_vec(), words.as_bytes());
+    }
+
+    /// It rests there now, or was sent.
+    pub fn forget_draft(&mut self, log: &LogId) {
+        self.delete(Tbl::Drafts, log.as_bytes().to_vec());
     }
 
     /// Sets a setting of this device alone.

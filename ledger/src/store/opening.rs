@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 use y7ke_crypto::codec::Wire;
 use y7ke_crypto::epoch::{ChainKey, EpochSecret, KeyBox, Member, Rekey, open_box};
 use y7ke_crypto::event::{Class, EventKey, SUITE, open};
-use y7ke_crypto::ids::{DeviceId, EpochId};
+use y7ke_crypto::ids::{DeviceId, EpochId, EventId};
 
 use super::StorageError;
 use super::batch::Batch;
@@ -154,6 +154,21 @@ impl Batch {
         match chain {
             Some(chain) => self.put_sealed(Tbl::Chains, pair(epoch, device), chain.expose().as_slice()),
             None => self.delete(Tbl::Chains, pair(epoch, device)),
+        }
+    }
+
+    /// Destroys the key of an event that has no more to say: its body stays and never opens again. The sealed bytes of
+    /// the key lie in freed pages until those are used again (docs/STORAGE.md 7). Of a device that has forked the key
+    /// stays: it is the key of the other variant as well.
+    pub(super) fn destroy_key_of(&mut self, id: &EventId) -> Result<(), StorageError> {
+        let Some(place) = self.place_of(id)? else { return Ok(()) };
+        let record = self.record_at(&place)?;
+        if self.state_mut(place.log)?.frozen.contains(&record.header.device) {
+            return Ok(());
+        }
+        match self.epoch_number(place.log, &record.header.epoch)? {
+            Some(epoch) => self.delete_if_there(Tbl::Keys, triple(epoch, place.device, record.header.chain)),
+            None => Ok(()),
         }
     }
 

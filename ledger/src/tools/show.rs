@@ -127,6 +127,11 @@ fn says(body: &Body, words: Words) -> String {
             root.to_string()
         }
         Body::ContactLog { root, log, req_id } => format!("{log} with {root} by request {req_id}"),
+        Body::Draft { log, text } => format!("in {log}: {}", quoted(text)),
+        Body::ReadUpTo { log, marks } => {
+            let marks = marks.iter().map(|mark| format!("{} up to {}", mark.device, mark.seq));
+            format!("in {log}: {}", marks.collect::<Vec<_>>().join(", "))
+        }
         Body::Setting { key, value } => format!("{key} = {}", quoted(value)),
         Body::Unknown(number) => format!("kind {number}"),
     }

@@ -1,7 +1,7 @@
 //! A conversation as a whole: who is in it, what is new, what was read.
 //!
 //! ```text
-//! mark of a device = max( Reads of my account , LocalReads of this installation )
+//! mark of a device = max( Reads of my account , AccountReads , LocalReads of this device )
 //! unread           = its messages with a greater number, of devices of other people
 //! ```
 
@@ -11,11 +11,11 @@ use y7ke_crypto::codec::Wire;
 use y7ke_crypto::ids::{DeviceId, LogId, RootId};
 
 use super::messages::{self, MessageKey};
-use super::sound;
-use crate::body::{ReadMark, ReadMarks};
+use super::{Events, Opened, sound};
+use crate::body::{Body, ReadMark, ReadMarks};
 use crate::fold::conversation::OpeningRow;
 use crate::fold::status::ReadBy;
-use crate::fold::{key, register};
+use crate::fold::{account, key, register};
 use crate::rows::{Order, Rows, Span, Table};
 
 /// Unread messages are counted up to this: beyond it a person reads "many", and counting stays cheap.
@@ -94,11 +94,32 @@ pub fn marks_up_to<R: Rows>(rows: &R, log: &LogId, me: &RootId, up_to: &MessageK
     Ok(marks)
 }
 
+/// What was noted as read on this device alone.
+pub fn reads_here<R: Rows>(rows: &R, log: &LogId) -> Result<ReadMarks, R::Error> {
+    let found = rows.scan(Table::LocalReads, &Span::prefix(log.as_bytes()), Order::Forward, usize::MAX)?;
+    let mark = |(name, value): &(Vec<u8>, Vec<u8>)| {
+        Some(ReadMark { device: key::id_at(name, ID)?.into(), seq: key::number_at(value, 0)? })
+    };
+    found.iter().map(|row| Ok(sound(Table::LocalReads, mark(row))?)).collect()
+}
+
+/// The draft of a conversation that my devices share; none if there is none, or if it does not open here.
+pub fn draft<S: Events>(source: &S, me: &RootId, log: &LogId) -> Result<Option<String>, S::Error> {
+    let Some((id, true)) = account::draft_event(source, &LogId::account(me), log)? else { return Ok(None) };
+    let Some(at) = source.locate(&id)? else { return Ok(None) };
+    match source.body(&at)? {
+        Opened::Body(Body::Draft { text, .. }) => Ok(Some(text)),
+        _ => Ok(None),
+    }
+}
+
 /// The greatest number of `device` read by `me`, told to others or not.
 pub(super) fn mark<R: Rows>(rows: &R, log: &LogId, me: &RootId, device: &DeviceId) -> Result<u64, R::Error> {
     let told = key::join(&[log.as_bytes(), me.as_bytes(), device.as_bytes()]);
+    let kept = key::join(&[LogId::account(me).as_bytes(), log.as_bytes(), device.as_bytes()]);
     let here = key::named(log, device.as_bytes());
-    Ok(number(rows, Table::Reads, &told)?.max(number(rows, Table::LocalReads, &here)?))
+    let told = number(rows, Table::Reads, &told)?.max(number(rows, Table::AccountReads, &kept)?);
+    Ok(told.max(number(rows, Table::LocalReads, &here)?))
 }
 
 fn number<R: Rows>(rows: &R, table: Table, name: &[u8]) -> Result<u64, R::Error> {

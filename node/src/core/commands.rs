@@ -13,6 +13,9 @@ use crate::api::{
     SettingsPatch, WindowPlace,
 };
 
+/// Setting of this device: the scale of its window.
+const SCALE: &str = "device.scale";
+
 impl<R: CryptoRng> Round<'_, R> {
     pub(super) fn on_command(&mut self, call: CallId, command: Command) -> Step {
         if let Command::NodeDial { multiaddr } = &command {
@@ -231,7 +234,14 @@ impl<R: CryptoRng> Round<'_, R> {
             notifications: on("notifications"),
             notification_text: on("notification_text"),
             theme: saved.get("theme").cloned().unwrap_or_else(|| "system".to_owned()),
-            scale: saved.get("scale").and_then(|value| value.parse().ok()).unwrap_or(100),
+            // How large things are is a matter of this screen; earlier versions kept it for all devices.
+            scale: self
+                .view()
+                .setting(SCALE)?
+                .as_ref()
+                .or(saved.get("scale"))
+                .and_then(|value| value.parse().ok())
+                .unwrap_or(100),
             close_to_tray: self.closes_to_tray()?,
             window: self.window_place()?,
         })
@@ -263,7 +273,7 @@ impl<R: CryptoRng> Round<'_, R> {
             self.set_setting("theme", &theme)?;
         }
         if let Some(scale) = scale {
-            self.set_setting("scale", &scale.to_string())?;
+            self.book.put_setting(SCALE, &scale.to_string());
         }
         self.keep_for_this_device(patch.close_to_tray, window);
         let settings = self.settings()?;
@@ -273,23 +283,6 @@ impl<R: CryptoRng> Round<'_, R> {
 
     fn set_setting(&mut self, key: &str, value: &str) -> Step {
         self.append_account(Body::Setting { key: key.to_owned(), value: value.to_owned() })
-    }
-
-    fn set_draft(&mut self, of: &Conversation, text: &str) -> Result<Answer, Refused> {
-        let log = self.draft_place(of)?;
-        self.put_draft(&log, text)?;
-        Ok(Answer::Done {})
-    }
-
-    fn get_draft(&self, of: &Conversation) -> Result<Answer, Refused> {
-        let log = self.draft_place(of)?;
-        Ok(Answer::Draft { text: self.draft(&log)?.unwrap_or_default() })
-    }
-
-    fn draft_place(&self, of: &Conversation) -> Result<LogId, Refused> {
-        let logs = self.conversation_logs(of)?;
-        let none = || ApiError::new(ErrorKind::NotFound, "There is no conversation with this person yet.");
-        Ok(logs.first().copied().ok_or_else(none)?)
     }
 }
 

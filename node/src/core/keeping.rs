@@ -1,4 +1,4 @@
-//! What this device keeps for itself, outside every log: prekeys, seen requests, addresses, drafts, settings.
+//! What this device keeps for itself, outside every log: prekeys, seen requests, addresses, settings.
 
 use std::collections::BTreeSet;
 
@@ -113,17 +113,6 @@ impl<R: CryptoRng> Round<'_, R> {
 
     pub(super) fn save_address(&mut self, net: &NetKey, address: &Address) -> Step {
         Ok(self.book.put_address(net, &address.without_peer().to_string(), self.now.wall_ms)?)
-    }
-
-    pub(super) fn put_draft(&mut self, log: &LogId, text: &str) -> Step {
-        if self.view().draft(log)?.unwrap_or_default() != text {
-            self.book.put_draft(log, text);
-        }
-        Ok(())
-    }
-
-    pub(super) fn draft(&self, log: &LogId) -> Step<Option<String>> {
-        Ok(self.view().draft(log)?)
     }
 
     pub(super) fn put_local_reads(&mut self, log: &LogId, marks: &ReadMarks) -> Step {

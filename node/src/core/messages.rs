@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_core::CryptoRng;
 use y7ke_crypto::ids::{DeviceId, EventId, LogId, RootId};
 use y7ke_ledger::body::{Body, MAX_TEXT_BYTES, ReadMarks};
+use y7ke_ledger::fold;
 use y7ke_ledger::views::{self, MessageKey, MessageRow, Reach};
 
 use super::commands::message_id;
@@ -36,7 +37,7 @@ impl<R: CryptoRng> Round<'_, R> {
         self.join(&log)?;
         self.rekey_if_due(&log, &root, None)?;
         let id = self.append_sealed(&log, Body::Text { text, reply_to })?;
-        self.put_draft(&log, "")?;
+        self.draft_was_sent(&logs)?;
         self.wish_to_reach(&root)?;
         if let Some(message) = self.message_view(&id)? {
             self.tell(Notice::MessageChanged { message });
@@ -80,20 +81,51 @@ impl<R: CryptoRng> Round<'_, R> {
         if marks.is_empty() {
             return Ok(());
         }
-        self.put_local_reads(log, &marks)?;
         let Some(root) = self.other_member(log)? else { return Ok(()) };
         self.core.changed_people.insert(root);
-        // It is read here, whether or not it can be told.
-        Ok(super::disk_only(self.tell_read(log, &root, marks))?)
+        // One event says it to my devices: the one that the other side sees as well, else one of the account log.
+        match self.tell_read(log, &root, marks.clone()) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(Refused::Caller(_)) => self.keep_read(log, marks),
+            Err(disk) => Err(disk),
+        }
     }
 
-    fn tell_read(&mut self, log: &LogId, root: &RootId, marks: ReadMarks) -> Step {
+    /// Says whether it could be told.
+    fn tell_read(&mut self, log: &LogId, root: &RootId, marks: ReadMarks) -> Step<bool> {
         let blocked = self.relation(root)? == Relation::Blocked;
         if blocked || !self.settings()?.receipts || !self.is_joined(log)? {
-            return Ok(());
+            return Ok(false);
         }
         self.rekey_if_due(log, root, None)?;
-        self.append_sealed(log, Body::Read { marks }).map(|_| ())
+        self.append_sealed(log, Body::Read { marks }).map(|_| true)
+    }
+
+    /// For my devices alone; where this one may not write any more, for itself.
+    fn keep_read(&mut self, log: &LogId, marks: ReadMarks) -> Step {
+        match self.append_account(Body::ReadUpTo { log: *log, marks: marks.clone() }) {
+            Err(Refused::Caller(why)) => {
+                tracing::warn!(%why, "what was read stays on this device");
+                self.put_local_reads(log, &marks)
+            }
+            kept => kept,
+        }
+    }
+
+    /// What an earlier version, or a device that could not write, noted for itself becomes known to all my devices.
+    pub(super) fn carry_reads_over(&mut self) -> Step {
+        for log in self.contacts()?.iter().flat_map(|contact| contact.all_logs()) {
+            let marks = views::reads_here(self.view(), &log)?;
+            if marks.is_empty() {
+                continue;
+            }
+            match self.append_account(Body::ReadUpTo { log, marks }) {
+                Ok(()) => fold::forget_reads_here(self.book, &log)?,
+                Err(Refused::Caller(why)) => tracing::warn!(%why, "what was read stays on this device"),
+                Err(disk) => return Err(disk),
+            }
+        }
+        Ok(())
     }
 
     /// What was just given to a session counts as sent; that is known in memory only (S3).

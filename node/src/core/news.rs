@@ -73,6 +73,7 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     fn on_change(&mut self, event: &EventRef, change: Change) -> Step {
+        let foreign = event.device != self.core.me.device.id();
         match change {
             Change::Message(id) => self.message_came(event, &id),
             Change::Read(root) => self.read_came(&event.log, &root),
@@ -84,6 +85,7 @@ impl<R: CryptoRng> Round<'_, R> {
                 self.person_changed(&event.log)?;
                 self.sort_out_the_revoked(&event.log)
             }
+            Change::Profile if foreign && event.log == self.core.me.identity => self.settings_came(),
             Change::Device(_) | Change::Prekey(_) | Change::Profile => self.person_changed(&event.log),
             Change::Disputed(..) => {
                 self.tell(Notice::Resync);
@@ -94,8 +96,18 @@ impl<R: CryptoRng> Round<'_, R> {
                 self.core.changed_people.insert(root);
                 Ok(())
             }
-            Change::Setting(_) | Change::Unopened => Ok(()),
+            Change::Draft(log) if foreign => self.draft_came(&log),
+            Change::ReadUpTo(log) => self.person_changed(&log),
+            Change::Setting(_) if foreign => self.settings_came(),
+            Change::Draft(_) | Change::Setting(_) | Change::Unopened => Ok(()),
         }
+    }
+
+    /// Another device of mine changed what follows the person.
+    fn settings_came(&mut self) -> Step {
+        let settings = self.settings()?;
+        self.tell(Notice::SettingsChanged { settings });
+        Ok(())
     }
 
     fn message_came(&mut self, event: &EventRef, id: &EventId) -> Step {

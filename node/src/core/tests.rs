@@ -1,5 +1,6 @@
 //! Two engines and a wire that carries what they say: the whole path without a socket or a clock.
 
+mod drafts;
 mod hostile;
 mod rules;
 

@@ -191,6 +191,9 @@ impl Actor {
         if self.is_due(engine) {
             inputs.push(Input::Timeout);
         }
+        if matches!(next, Next::Ends | Next::Locks) {
+            inputs.push(Input::Ending);
+        }
         if inputs.is_empty() { next } else { self.round(engine, inputs, next) }
     }
 

@@ -6,7 +6,7 @@
 //!                  nothing told twice in one life · no disk error that nobody made
 //! in the end       after healing: equal heads (S2, F3) · equal digests (S7) · equal order (E5)
 //!                  answered messages on both sides exactly once, refused ones nowhere (E7)
-//!                  everything delivered · requests agree (C2, C3) · logs verify (E3) · nobody honest
+//!                  drafts as they were typed (C1) · everything delivered · requests agree (C2, C3) · logs verify (E3) · nobody honest
 //!                  forked (F1, E7) · each (epoch, device, chain) and each nonce used once (K2)
 //! and once more    after every machine was killed and switched on again
 //! ```
@@ -46,6 +46,8 @@ pub struct Checks {
     told: BTreeSet<(MachineId, String)>,
     /// Disk failures seen by the disk when the machine last reported one.
     excused: BTreeMap<MachineId, u64>,
+    /// How many drafts that are not empty were found as they were typed.
+    pub proven_drafts: u64,
     /// How many "delivered" were checked against a disk.
     pub proven_delivered: u64,
 }
@@ -62,6 +64,7 @@ impl Checks {
             durable: BTreeMap::new(),
             told: BTreeSet::new(),
             excused: BTreeMap::new(),
+            proven_drafts: 0,
             proven_delivered: 0,
         }
     }
@@ -444,6 +447,23 @@ impl World {
                 self.checks.violated(format!("machines {a} and {b} write into different logs: {logs:?} (C3)"));
             }
             self.verify_talk(a, b);
+            self.verify_draft(a, b);
+            self.verify_draft(b, a);
+        }
+    }
+
+    /// C1: what somebody typed and was told to be kept is there, whatever happened since.
+    fn verify_draft(&mut self, who: MachineId, to: MachineId) {
+        let Some(may) = self.people.typed.get(&(who, to)).cloned() else { return };
+        let of = Conversation::Person(self.y7_id(to));
+        match self.ask(who, Command::DraftGet { of }) {
+            Ok(Answer::Draft { text }) if may.contains(&text) => {
+                self.checks.proven_drafts += u64::from(!text.is_empty());
+            }
+            _ if self.checks.is_lost() => {}
+            other => self.checks.violated(format!(
+                "machine {who} has another draft for {to} than was typed: {other:?}, not one of {may:?} (C1)"
+            )),
         }
     }
 

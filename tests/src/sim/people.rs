@@ -6,6 +6,7 @@
 //! Said   a message: asked ─▶ answered(id) | refused | lost (its machine crashed before it answered)
 //!        answered   must be on both sides exactly once, for ever
 //!        lost       may be on both sides, once, or on none
+//! Typed  a draft: what may stand there = what was answered last, and whatever was lost since; sending empties it
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,7 +76,7 @@ pub struct Said {
 }
 
 /// What follows from an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Purpose {
     /// Somebody waits for it in [`World::ask`].
     Asked,
@@ -91,12 +92,16 @@ enum Purpose {
     CancelOne,
     /// Read up to the newest of what is shown.
     Read(MachineId),
+    /// A draft for somebody.
+    Typed(MachineId, String),
 }
 
 /// All of them.
 pub struct People {
     /// Every message that anybody wanted to send.
     pub said: Vec<Said>,
+    /// What may stand in a composer, by machine and by whom it is for: one text, or several after a crash.
+    pub typed: BTreeMap<(MachineId, MachineId), BTreeSet<String>>,
     /// Everything that was told unasked, newest last, by machine.
     pub notices: BTreeMap<MachineId, Vec<Notice>>,
     /// Refusals by kind, to see that a run did something.
@@ -115,6 +120,7 @@ impl People {
     pub fn new(seed: u64) -> Self {
         Self {
             said: Vec::new(),
+            typed: BTreeMap::new(),
             notices: BTreeMap::new(),
             refused: BTreeMap::new(),
             answers: 0,
@@ -166,10 +172,25 @@ impl People {
     pub(super) fn lose(&mut self, machine: MachineId) {
         let lost: Vec<_> = self.open.range((machine, 0)..=(machine, CallId::MAX)).map(|(key, _)| *key).collect();
         for key in lost {
-            if let Some(Purpose::Said(nth)) = self.open.remove(&key) {
-                self.said[nth].fate = Fate::Lost;
+            match self.open.remove(&key) {
+                Some(Purpose::Said(nth)) => {
+                    self.said[nth].fate = Fate::Lost;
+                    self.perhaps_typed(machine, self.said[nth].to, String::new());
+                }
+                Some(Purpose::Typed(to, text)) => self.perhaps_typed(machine, to, text),
+                _ => {}
             }
         }
+    }
+
+    /// It stands there now, and nothing else.
+    fn is_typed(&mut self, who: MachineId, to: MachineId, text: String) {
+        self.typed.insert((who, to), [text].into());
+    }
+
+    /// It may stand there, or what stood there before.
+    fn perhaps_typed(&mut self, who: MachineId, to: MachineId, text: String) {
+        self.typed.entry((who, to)).or_insert_with(|| [String::new()].into()).insert(text);
     }
 
     pub(super) fn notice(&mut self, machine: MachineId, notice: Notice) {
@@ -218,7 +239,8 @@ impl World {
             }
             Deed::Draft(there) => {
                 let text = format!("{} draft {}", self.checks.canary(), self.people.dice.below(100));
-                (Purpose::Done, Command::DraftSet { of: Conversation::Person(id(self, there)), text })
+                let of = Conversation::Person(id(self, there));
+                (Purpose::Typed(there, text.clone()), Command::DraftSet { of, text })
             }
             Deed::Profile => {
                 let name = Some(format!("person {who} {}", self.people.dice.below(100)));
@@ -261,7 +283,20 @@ impl World {
         }
         match purpose {
             Purpose::Asked => drop(self.people.taken.insert((who, call), result)),
-            Purpose::Said(nth) => self.people.said[nth].fate = fate(result),
+            Purpose::Said(nth) => {
+                let (to, fate) = (self.people.said[nth].to, fate(result));
+                match &fate {
+                    Fate::Answered(_) => self.people.is_typed(who, to, String::new()),
+                    Fate::Lost => self.people.perhaps_typed(who, to, String::new()),
+                    _ => {}
+                }
+                self.people.said[nth].fate = fate;
+            }
+            Purpose::Typed(to, text) => match result {
+                Ok(_) => self.people.is_typed(who, to, text),
+                Err(error) if error.kind == ErrorKind::Storage => self.people.perhaps_typed(who, to, text),
+                Err(_) => {}
+            },
             purpose => {
                 if let Ok(answer) = result {
                     self.follow(who, purpose, answer);

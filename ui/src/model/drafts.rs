@@ -78,6 +78,15 @@ impl Drafts {
         self.typed.entry(to.to_owned()).or_insert(text);
     }
 
+    /// Another device of mine changed the draft; what was typed here and is not saved yet, or not sent, is newer.
+    pub fn follow(&mut self, to: &str, text: String) -> bool {
+        let busy = self.unsaved.contains_key(to) || self.outgoing(to).next().is_some();
+        if !busy {
+            self.typed.insert(to.to_owned(), text);
+        }
+        !busy
+    }
+
     /// Takes what is typed as a message to send.
     pub fn send(&mut self, to: &str, text: String, now_ms: u64) -> &Outgoing {
         self.typed.insert(to.to_owned(), String::new());

@@ -147,6 +147,9 @@ fn account() -> Vec<(&'static str, Body)> {
         ("verify", Body::Verify { root: root(3) }),
         ("unverify", Body::Unverify { root: root(3) }),
         ("contact log", Body::ContactLog { root: root(2), log, req_id: req_id(5) }),
+        ("draft", Body::Draft { log, text: "I wanted to say\nthat".to_owned() }),
+        ("draft, gone", Body::Draft { log, text: String::new() }),
+        ("read up to", Body::ReadUpTo { log, marks: [ReadMark { device: device(2), seq: 7 }].into_iter().collect() }),
         ("setting", Body::Setting { key: "mode".to_owned(), value: "y7net".to_owned() }),
     ];
     let states = [

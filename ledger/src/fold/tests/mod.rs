@@ -84,6 +84,21 @@ fn account_body(rng: &mut ChaCha20Rng) -> Body {
     }
 }
 
+/// What is nobody's but mine, and outside the digest: drafts, and how far I read.
+fn mine_alone(n: u16) -> Body {
+    let mut rng = ChaCha20Rng::seed_from_u64(u64::from(n));
+    let log = LogId::from([any(&mut rng, 3); 32]);
+    match any(&mut rng, 4) {
+        1 => Body::Draft { log, text: String::new() },
+        2 => Body::Draft { log, text: words(&mut rng) },
+        _ => {
+            let mark =
+                |rng: &mut ChaCha20Rng| ReadMark { device: samples::device(any(rng, 4)), seq: u64::from(any(rng, 9)) };
+            Body::ReadUpTo { log, marks: [mark(&mut rng), mark(&mut rng)].into_iter().collect() }
+        }
+    }
+}
+
 fn in_template() -> RequestIn {
     RequestIn {
         req_id: samples::req_id(1),
@@ -114,6 +129,11 @@ fn talk_body(rng: &mut ChaCha20Rng, device: u8) -> Body {
 fn events(seed: u64, kind: LogKind, count: u16) -> Vec<Event> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut events: Vec<_> = (0..count).map(|n| event(&mut rng, kind, n)).collect();
+    if kind == LogKind::Account {
+        let mine = |n| (event(&mut rng, kind, n).0, n);
+        let mine: Vec<_> = (count..count + count / 2).map(mine).collect();
+        events.extend(mine.into_iter().map(|(meta, n)| (meta, mine_alone(n))));
+    }
     if kind == LogKind::Conversation {
         let opening = Body::Opening(Box::new(samples::opening(5, 1, 2)));
         let (meta, _) = events[0];
@@ -258,6 +278,8 @@ struct Twin {
     verified: BTreeMap<RootId, bool>,
     states: BTreeMap<RequestId, RequestAnswer>,
     names: BTreeMap<RootId, String>,
+    drafts: BTreeMap<LogId, String>,
+    read: BTreeMap<(LogId, DeviceId), u64>,
 }
 
 impl Twin {
@@ -278,6 +300,11 @@ impl Twin {
             Body::Unverify { root } => drop(self.verified.insert(root, false)),
             Body::RequestState { req_id, state } => drop(self.states.insert(req_id, state)),
             Body::ContactName { root, name } => drop(self.names.insert(root, name.as_str().to_owned())),
+            Body::Draft { log, text } => drop(self.drafts.insert(log, text)),
+            Body::ReadUpTo { log, marks } => marks.iter().for_each(|mark| {
+                let held = self.read.entry((log, mark.device)).or_default();
+                *held = mark.seq.max(*held);
+            }),
             _ => {}
         }
     }
@@ -304,7 +331,37 @@ fn registers_agree_with_the_naive_twin() {
             assert_eq!(get(Table::ContactNames, root.as_bytes()), Some(name.clone().into_bytes()));
         }
         assert_eq!(rows.len(Table::RequestStates), twin.states.len());
+        for (of, text) in &twin.drafts {
+            let (id, stands) = account::draft_event(&rows, &account, of).unwrap().unwrap();
+            let winner = events.iter().find(|(meta, _)| meta.id == id).map(|(_, body)| body.clone());
+            assert_eq!((winner, stands), (Some(Body::Draft { log: *of, text: text.clone() }), !text.is_empty()));
+        }
+        for ((of, device), seq) in &twin.read {
+            let key = key::join(&[account.as_bytes(), of.as_bytes(), device.as_bytes()]);
+            assert_eq!(rows.get(Table::AccountReads, &key).unwrap(), Some(seq.to_be_bytes().to_vec()));
+        }
+        assert_eq!((rows.len(Table::Drafts), rows.len(Table::AccountReads)), (twin.drafts.len(), twin.read.len()));
     }
+}
+
+/// RPC.md: drafts and how far I read are outside the digest, and no word of a draft is in a row.
+#[test]
+fn drafts_and_reads_of_mine_are_outside_the_digest() {
+    let mut rng = ChaCha20Rng::seed_from_u64(12);
+    let (meta, _) = event(&mut rng, LogKind::Account, 1);
+    let mut rows = MemRows::new();
+    let before = digest(&rows, &meta.log).unwrap();
+    let of = LogId::from([7; 32]);
+    let draft = Body::Draft { log: of, text: "canary".to_owned() };
+    assert_eq!(apply(&mut rows, &meta, &draft), Ok(Some(Change::Draft(of))));
+    let marks = [ReadMark { device: samples::device(3), seq: 4 }].into_iter().collect();
+    assert_eq!(apply(&mut rows, &meta, &Body::ReadUpTo { log: of, marks }), Ok(Some(Change::ReadUpTo(of))));
+    assert_eq!(digest(&rows, &meta.log), Ok(before));
+    rows.walk(Table::Drafts, &Span::prefix(&[]), Order::Forward, &mut |_, value| {
+        assert!(!value.windows(6).any(|window| window == b"canary"));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
 }
 
 /// The digest of a fixed conversation, pinned: it is compared between versions as well as between devices.

@@ -54,7 +54,7 @@ fn secrets_drafts_settings_and_outbox_come_back() {
     assert_eq!(view.outbound().unwrap(), [out]);
     a.write(|batch| {
         batch.delete_secret("device");
-        batch.put_draft(&log, "");
+        batch.forget_draft(&log);
         batch.delete_outbound(3, &request_id(7));
     });
     let view = a.ledger.view().unwrap();

@@ -346,3 +346,63 @@ fn no_canary_in_the_file() {
     assert!(holds(a.member.id().as_bytes()), "the search itself finds what is there");
     assert_eq!(a.ledger.view().unwrap().draft(&log).unwrap().as_deref(), Some("CANARY-DRAFT"));
 }
+
+/// D2: two devices of one person type in one conversation: the last writer wins on both, whatever came first, and the
+/// other draft opens nowhere any more. What was read is the greatest of both.
+#[test]
+fn d2_of_two_drafts_the_last_one_stands_and_the_other_loses_its_key() {
+    let (mut a, mut b) = (Peer::new(1, 1), Peer::new(1, 2));
+    let (root, spec) = (a.member.root, LogSpec::Account { root: a.member.root });
+    let (log, of) = (spec.id(), LogId::from([7; 32]));
+    for peer in [&a, &b] {
+        peer.write(|batch| batch.ensure_log(spec).unwrap());
+    }
+    a.append(log, &a.member.join()).unwrap();
+    b.fetch(&a, log);
+    b.append(log, &b.member.join()).unwrap();
+    a.fetch(&b, log);
+    let members = [Member::new(1, 1), Member::new(1, 2)];
+    let members: Vec<_> = members.iter().collect();
+    ensure(&mut a, log, &members);
+    b.fetch(&a, log);
+    ensure(&mut b, log, &members);
+
+    let draft = |text: &str| Body::Draft { log: of, text: text.into() };
+    let mark = |seq| {
+        let marks = [crate::body::ReadMark { device: Member::new(2, 3).id(), seq }].into_iter().collect();
+        Body::ReadUpTo { log: of, marks }
+    };
+    let first = a.append(log, &draft("on the desk")).unwrap();
+    b.now = a.now + 100;
+    let second = b.append(log, &draft("on the road")).unwrap();
+    a.append(log, &mark(9)).unwrap();
+    b.append(log, &mark(4)).unwrap();
+    // The winner comes after the loser on one side, before it on the other.
+    a.fetch(&b, log);
+    b.fetch(&a, log);
+
+    for peer in [&a, &b] {
+        assert_eq!(reads(peer, &first.id), Content::Sealed, "superseded");
+        assert_eq!(reads(peer, &second.id), Content::Body(draft("on the road")));
+        let view = peer.ledger.view().unwrap();
+        assert_eq!(crate::views::draft(&view, &root, &of).unwrap().as_deref(), Some("on the road"));
+        assert!(view.unopened(&log).unwrap().is_empty(), "what was destroyed is not asked for again");
+    }
+    let rows = |peer: &Peer| -> Vec<Vec<crate::rows::Row>> {
+        use crate::rows::{Order, Rows, Span, Table};
+        let view = peer.ledger.view().unwrap();
+        let table = |table| view.scan(table, &Span::prefix(log.as_bytes()), Order::Forward, 99).unwrap();
+        Table::ALL.into_iter().map(table).collect()
+    };
+    let before = rows(&a);
+    assert_eq!(before, rows(&b));
+    a.write(|batch| batch.rebuild_projections(&log).unwrap());
+    assert_eq!(rows(&a), before, "rows are those of a fold afresh");
+
+    a.append(log, &draft("")).unwrap();
+    b.fetch(&a, log);
+    for peer in [&a, &b] {
+        assert_eq!(reads(peer, &second.id), Content::Sealed);
+        assert_eq!(crate::views::draft(&peer.ledger.view().unwrap(), &root, &of).unwrap(), None);
+    }
+}

@@ -2,7 +2,7 @@
 
 use y7ke_node::api::{ContactView, Direction, MessageView, Notice, RequestState, RequestView, Status};
 
-use super::{Chat, Desk, Effect};
+use super::{Chat, Desk, Effect, Field};
 use crate::model::{person, text};
 use crate::ui::Pane;
 
@@ -32,6 +32,7 @@ impl Desk {
                 self.contacts.get_mut(&y7_id).into_iter().for_each(|contact| contact.path = path.clone());
                 Vec::new()
             }
+            Notice::Draft { y7_id, text, .. } => self.draft_came(&y7_id, text),
             Notice::SettingsChanged { settings } => {
                 self.settings = Some(settings);
                 Vec::new()
@@ -49,6 +50,12 @@ impl Desk {
                 effects
             }
         }
+    }
+
+    fn draft_came(&mut self, of: &str, text: String) -> Vec<Effect> {
+        let followed = self.drafts.follow(of, text.clone());
+        let shown = followed && self.open.as_deref() == Some(of);
+        if shown { vec![Effect::Fill(Field::Draft, text)] } else { Vec::new() }
     }
 
     fn received(&mut self, message: MessageView) -> Vec<Effect> {

@@ -135,6 +135,19 @@ fn opening_shows_the_draft_and_reads_it_once() {
     assert!(!calls(&effects).contains(&&Command::DraftGet { of }));
 }
 
+/// A draft of another device of mine shows here, unless something newer is typed.
+#[test]
+fn a_draft_of_another_device_is_followed_until_something_is_typed() {
+    let mut desk = desk(vec![ada()]);
+    did(&mut desk, Act::Open(ADA.into()));
+    let came = |text: &str| Notice::Draft { y7_id: ADA.into(), log: "00".into(), text: text.into() };
+    let effects = told(&mut desk, came("from the phone"));
+    assert!(effects.contains(&Effect::Fill(Field::Draft, "from the phone".into())));
+    did(&mut desk, Act::Draft("typed here".into()));
+    assert!(told(&mut desk, came("too late")).is_empty());
+    assert_eq!(desk.drafts.typed(ADA), Some("typed here"));
+}
+
 #[test]
 fn no_conversation_yet_is_no_trouble_with_a_draft() {
     let mut desk = desk(vec![ada()]);
