@@ -58,7 +58,7 @@ pub trait Wire: Sized {
 
     /// The encoding.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut to = Writer::new();
+        let mut to = Writer::with_room_for(Self::CAP);
         self.write(&mut to);
         to.into_bytes()
     }
@@ -83,6 +83,13 @@ impl Writer {
     /// An empty encoding.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty encoding of something that has at most `cap` bytes, and seldom more than a page.
+    pub fn with_room_for(cap: usize) -> Self {
+        /// An event record with two dependencies fits.
+        const USUAL: usize = 768;
+        Self { bytes: Vec::with_capacity(cap.min(USUAL)) }
     }
 
     /// One byte.

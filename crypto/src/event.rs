@@ -318,9 +318,9 @@ fn read_payload(from: &mut Reader<'_>, header: &Header) -> Result<Payload, Decod
 
 /// What the event's id covers besides the graph: header and hash of the body (E).
 pub fn content_hash(header: &Header, body: &BodyHash) -> [u8; 32] {
-    let mut fields = Writer::new();
-    fields.var(&header.to_bytes()).put(body);
-    label::hash(label::EVENT, &[&fields.into_bytes()])
+    let header = header.to_bytes();
+    let length = u32::try_from(header.len()).expect("a header has less than 2 KiB");
+    label::hash(label::EVENT, &[&length.to_le_bytes(), &header, body.as_bytes()])
 }
 
 /// What the author signs: "y7/sig/1" ‖ id (E).

@@ -337,7 +337,7 @@ const SMALL_ORDER_Y: [[u8; 32]; 5] = [
 pub(crate) fn is_sound(key: &[u8; 32]) -> bool {
     let mut y = *key;
     y[31] &= 0x7f;
-    is_canonical(&y) && !SMALL_ORDER_Y.contains(&y)
+    is_canonical(&y) && !SMALL_ORDER_Y.iter().any(|small| small[0] == y[0] && *small == y)
 }
 
 /// Whether y < 2²⁵⁵ − 19.

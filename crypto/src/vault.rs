@@ -17,7 +17,7 @@
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::XChaCha20Poly1305;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
@@ -168,9 +168,13 @@ impl SubKey {
     /// Seals `plain` for one place: table and key of the row, or the name of the file.
     pub fn seal(&self, rng: &mut impl CryptoRng, context: &[u8], plain: &[u8]) -> Vec<u8> {
         let nonce: [u8; NONCE_LEN] = random(rng);
-        let ct = cipher(&self.0).encrypt(&nonce.into(), Payload { msg: plain, aad: context });
-        let ct = ct.expect("no row nears the cipher's 256 GiB");
-        [&nonce[..], &ct].concat()
+        let mut sealed = Vec::with_capacity(plain.len() + SEAL_OVERHEAD);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plain);
+        let body = sealed.get_mut(NONCE_LEN..).unwrap_or_default();
+        let tag = cipher(&self.0).encrypt_inout_detached(&nonce.into(), context, body.into());
+        sealed.extend_from_slice(&tag.expect("no row nears the cipher's 256 GiB"));
+        sealed
     }
 
     /// Opens what was sealed for this place.

@@ -8,15 +8,16 @@
 //! ```
 //!
 //! Invariants
-//! * The change is built here from checked fields; Automerge never decodes a byte of a peer (E1).
+//! * Change and id are built here from checked fields; Automerge never decodes a byte of a peer (E1).
 //! * The extra bytes begin with 0x59, never with 1, which Automerge reads as an author.
 //! * [`Event`] can only be made together with its id: an id that lies does not exist.
 
 use std::num::NonZeroU64;
 
 use automerge::{ActorId, Change, ChangeHash, ExpandedChange};
+use sha2::{Digest, Sha256};
 use y7ke_crypto::event::{Dep, Header, Payload, WireEvent, content_hash, sig_message};
-use y7ke_crypto::ids::{BodyHash, EventId};
+use y7ke_crypto::ids::{BodyHash, DeviceId, EventId};
 use y7ke_crypto::sign::{Claim, Signed};
 
 /// First of the extra bytes of every change.
@@ -85,12 +86,54 @@ impl Claim for Event {
     }
 }
 
-/// The id of the event with this header and this hash of its body (E1).
+/// The id of the event with this header and this hash of its body (E1): what [`change`] hashes, without
+/// building the change, in an eighth of the time. The tests hold both against each other.
 pub fn event_id(header: &Header, body: &BodyHash) -> EventId {
-    EventId::from(change(header, body).hash().0)
+    let chunk = change_chunk(header, body);
+    let mut hash = Sha256::new();
+    hash.update([CHANGE_CHUNK]);
+    let mut length = Vec::with_capacity(LEB_MAX);
+    leb128(&mut length, chunk.len() as u64);
+    hash.update(&length);
+    hash.update(&chunk);
+    EventId::from(<[u8; 32]>::from(hash.finalize()))
 }
 
-/// The Automerge change of an event: zero operations, for its id and for export.
+/// Type of a chunk that holds a change.
+const CHANGE_CHUNK: u8 = 1;
+
+/// Longest encoding of a u64 in bytes.
+const LEB_MAX: usize = 10;
+
+/// Automerge's encoding of the change of an event, its dependencies ascending by hash:
+///
+/// ```text
+/// leb n · n × dep 32 · leb 32 · actor 32 · leb seq · start_op 1 · time 0 · message 0 · other actors 0 · columns 0 · extra 33
+/// ```
+fn change_chunk(header: &Header, body: &BodyHash) -> Vec<u8> {
+    let mut chunk = Vec::with_capacity(2 + 32 * header.deps.len() + 33 + LEB_MAX + 5 + 33);
+    let mut deps: Vec<&EventId> = header.deps.iter().map(|dep| &dep.id).collect();
+    deps.sort_unstable();
+    leb128(&mut chunk, deps.len() as u64);
+    deps.iter().for_each(|dep| chunk.extend_from_slice(dep.as_bytes()));
+    leb128(&mut chunk, DeviceId::LEN as u64);
+    chunk.extend_from_slice(header.device.as_bytes());
+    leb128(&mut chunk, header.seq);
+    chunk.extend_from_slice(&[1, 0, 0, 0, 0, EXTRA_TAG]);
+    chunk.extend_from_slice(&content_hash(header, body));
+    chunk
+}
+
+/// Unsigned LEB128.
+fn leb128(to: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7f {
+        to.push(0x80 | (number & 0x7f) as u8);
+        number >>= 7;
+    }
+    to.push(number as u8);
+}
+
+/// The Automerge change of an event: zero operations; for export, and what its id is the hash of.
 pub fn change(header: &Header, body: &BodyHash) -> Change {
     let mut extra_bytes = vec![EXTRA_TAG];
     extra_bytes.extend_from_slice(&content_hash(header, body));
@@ -112,7 +155,7 @@ pub fn change(header: &Header, body: &BodyHash) -> Change {
 mod tests {
     use automerge::AutoCommit;
     use y7ke_crypto::event::Dep;
-    use y7ke_crypto::ids::{DeviceId, LogId};
+    use y7ke_crypto::ids::LogId;
 
     use super::*;
     use crate::tests::{NOW, sorted};
@@ -171,6 +214,24 @@ mod tests {
             let loaded = Change::from_bytes(raw).unwrap();
             assert_eq!(EventId::from(loaded.hash().0), event.id());
             assert_eq!(loaded.extra_bytes()[0], EXTRA_TAG);
+        }
+    }
+
+    /// E1: our hash is that of Automerge's own change, for every number of dependencies and every length of
+    /// a number.
+    #[test]
+    fn e1_the_id_is_the_hash_of_automerges_change() {
+        let sealed = |header: &mut Header| header.class = y7ke_crypto::event::Class::Sealed;
+        for deps in 0..=16 {
+            for bits in 0..64 {
+                let deps = (0..deps).map(|n| open(n, u64::from(n) + 1, vec![]).as_dep()).collect();
+                let mut event = open(7, (1 << bits) + u64::from(bits % 3 == 1), deps);
+                if bits % 2 == 0 {
+                    sealed(&mut event.header);
+                }
+                let hash = event.payload.hash();
+                assert_eq!(event_id(&event.header, &hash).into_bytes(), change(&event.header, &hash).hash().0);
+            }
         }
     }
 
