@@ -154,16 +154,16 @@ pub struct Frontier {
 
 impl Frontier {
     /// A live event comes on top; everything it depends on is live already.
-    pub fn add(&mut self, node: &Node) {
-        for dep in &node.deps {
+    pub fn add(&mut self, at: &Dep, deps: &[Dep]) {
+        for dep in deps {
             self.heads.remove(dep);
         }
-        self.heads.insert(node.at);
-        let tips = self.tips.entry(node.at.device).or_default();
-        if let Some(previous) = node.previous() {
+        self.heads.insert(*at);
+        let tips = self.tips.entry(at.device).or_default();
+        if let Some(previous) = deps.iter().find(|dep| dep.device == at.device) {
             tips.remove(&(previous.seq, previous.id));
         }
-        tips.insert((node.at.seq, node.at.id));
+        tips.insert((at.seq, at.id));
     }
 }
 

@@ -10,7 +10,7 @@
 //!
 //! | module | what | touches a disk |
 //! |---|---|---|
-//! | [`id`], [`body`], [`admit`], [`fork`], [`orphans`], [`keys`], [`fold`], [`rows`], [`views`] | pure decisions over arguments | never |
+//! | [`id`], [`intake`], [`body`], [`admit`], [`fork`], [`orphans`], [`keys`], [`fold`], [`rows`], [`views`] | pure decisions over arguments | never |
 //! | [`store`] | redb: one writer's batch, many readers' snapshots | only here |
 //! | [`tools`] | list, show, verify, export: read only | through `store` |
 //!
@@ -27,6 +27,7 @@ pub mod fork;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod id;
+pub mod intake;
 pub mod keys;
 pub mod orphans;
 pub mod rows;

@@ -79,8 +79,8 @@ fn message<R: RowsMut>(rows: &mut R, meta: &EventMeta, reply_to: Option<&EventId
     }
     let facts = MessageFacts { seq: meta.seq, reply_to: reply_to.copied() };
     rows.put(Table::Messages, &key, &facts.to_bytes())?;
-    let mut authored = key::numbered(&meta.log, &meta.device, meta.seq);
-    authored.extend_from_slice(meta.id.as_bytes());
+    let seq = meta.seq.to_be_bytes();
+    let authored = key::join(&[meta.log.as_bytes(), meta.device.as_bytes(), &seq, meta.id.as_bytes()]);
     rows.put(Table::Authored, &authored, &meta.hlc.to_be_bytes())?;
     Ok(Some(Change::Message(meta.id)))
 }

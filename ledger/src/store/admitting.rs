@@ -15,12 +15,12 @@ use std::collections::BTreeSet;
 use y7ke_crypto::epoch::KeyBox;
 use y7ke_crypto::event::{Class, Dep, Header, Payload};
 use y7ke_crypto::ids::{EventId, LogId, RootId};
-use y7ke_crypto::sign::{Signed, Verified, verify_batch};
+use y7ke_crypto::sign::{Signed, Verified};
 
 use super::StorageError;
 use super::batch::{Batch, News};
 use super::raw::Tbl;
-use super::schema::{self, DueNotice, Place, Record, meta, name, pair};
+use super::schema::{self, DueNotice, Place, Record, name, pair};
 use super::view::{Content, EventRef};
 use super::walks::Past;
 use crate::admit::{Facts, Refusal, Verdict, judge, open_body};
@@ -28,6 +28,7 @@ use crate::body::Body;
 use crate::fold::{self, Change};
 use crate::fork::{ForkProof, live_set};
 use crate::id::Event;
+use crate::intake;
 use crate::orphans::Sender;
 
 /// What became of an event that somebody handed over.
@@ -111,30 +112,39 @@ impl Batch {
         sender: Sender,
     ) -> Result<Vec<Admission>, StorageError> {
         let (events, boxes): (Vec<_>, Vec<_>) = events.into_iter().unzip();
-        let verdicts = verify_batch(self.rng(), events);
+        let verdicts = intake::verify(events);
         verdicts
             .into_iter()
             .zip(boxes)
             .map(|(verdict, boxes)| match verdict {
-                Ok(event) => self.admit_checked(event, boxes, sender),
+                Ok(event) => self.take(event, boxes, sender),
                 Err(_) => Ok(Admission::Refused(Refusal::Signature)),
             })
             .collect()
     }
 
-    fn admit_checked(
+    /// Takes an event in whose signature was checked before: the second half of the door.
+    pub fn take(
         &mut self,
         event: Verified<Event>,
         boxes: Vec<KeyBox>,
         sender: Sender,
     ) -> Result<Admission, StorageError> {
-        let Some(log) = self.log_number(&event.header().log)? else {
+        let Some(log) = self.known_log(&event.header().log)? else {
             return Ok(Admission::Refused(Refusal::UnknownLog));
         };
-        match self.place_of(&event.id())? {
+        let place = if self.is_ahead(log, event.header())? { None } else { self.place_of(&event.id())? };
+        match place {
             Some(place) => self.admit_known(&place, &event, boxes),
             None => self.admit_verified(log, event, boxes, sender),
         }
+    }
+
+    /// Whether a device's number is greater than that of all its stored events: then neither this event nor one
+    /// that contradicts it is stored. All that is stored of a device that is not out is live, its tip the last.
+    fn is_ahead(&mut self, log: u32, header: &Header) -> Result<bool, StorageError> {
+        let state = self.state_mut(log)?;
+        Ok(!state.is_out(&header.device) && state.tip(&header.device).is_none_or(|tip| tip.seq < header.seq))
     }
 
     /// Takes a fork proof in: before events, so that both sides count the same devices (F1).
@@ -316,8 +326,10 @@ impl Batch {
         let Incoming { event, boxes, facts, body } = incoming;
         let header = event.header();
         let place = self.free_place(log, header)?;
-        let record = self.new_record(&event, facts)?;
+        let live = !self.state_mut(log)?.is_out(&header.device);
+        let record = self.new_record(&event, facts, live)?;
         self.write(&place, &event, &record);
+        self.view.memo.facts.insert(record.id, (record.at(), facts));
         self.introduce(&place, body.as_ref());
         if let Some(Body::Rekey(rekey)) = &body {
             self.note_rekey(&place, &record, rekey, boxes)?;
@@ -327,7 +339,6 @@ impl Batch {
         }
         let state = self.state_mut(log)?;
         state.stored += 1;
-        let live = !state.is_out(&header.device);
         if live {
             self.enliven(place, record)?;
         }
@@ -338,18 +349,18 @@ impl Batch {
     fn free_place(&mut self, log: u32, header: &Header) -> Result<Place, StorageError> {
         let device = self.number_device(&header.device)?;
         let first = Place { log, device, seq: header.seq, variant: 0 };
-        if !self.is_taken(&first)? {
+        if self.is_ahead(log, header)? || !self.is_taken(&first)? {
             return Ok(first);
         }
         let last = self.variants(log, device, header.seq)?.last().map_or(0, |(last, _)| last.variant);
         Ok(Place { variant: last + 1, ..first })
     }
 
-    fn new_record(&mut self, event: &Verified<Event>, facts: Facts) -> Result<Record, StorageError> {
+    fn new_record(&mut self, event: &Verified<Event>, facts: Facts, live: bool) -> Result<Record, StorageError> {
         Ok(Record {
             id: event.id(),
-            live: false,
-            arrival: self.next_long(meta::NEXT_ARRIVAL)?,
+            live,
+            arrival: self.next_arrival()?,
             generation: facts.generation,
             epoch: facts.epoch,
             next_chain: facts.next_chain,
@@ -364,7 +375,7 @@ impl Batch {
         if let Payload::Full(bytes) = event.payload() {
             self.put_body(place, record.header.class, bytes);
         }
-        self.put(Tbl::Ids, record.id.as_bytes().to_vec(), place.key());
+        self.view.memo.ids.insert(record.id, *place);
         self.put(Tbl::Arrival, record.arrival.to_be_bytes().to_vec(), place.key());
         let order = schema::order_key(place.log, record.header.hlc, &record.header.device, place);
         self.put(Tbl::Order, order, place.device.to_be_bytes().to_vec());
@@ -382,6 +393,7 @@ impl Batch {
     fn introduce(&mut self, place: &Place, body: Option<&Body>) {
         if let Some(root) = body.and_then(introduced_root) {
             self.put(Tbl::Names, name::member(place.log, place.device), root.as_bytes().to_vec());
+            self.view.memo.members.insert((place.log, place.device), root);
         }
     }
 
@@ -391,11 +403,12 @@ impl Batch {
         fresh.push((place, record));
         fresh.sort_by_key(|(_, record)| record.header.hlc);
         for (place, mut record) in fresh {
-            record.live = true;
-            self.put_record(&place, &record);
+            if !std::mem::replace(&mut record.live, true) {
+                self.put_record(&place, &record);
+            }
             let state = self.state_mut(place.log)?;
             state.live += 1;
-            state.frontier.add(&record.node());
+            state.frontier.add(&record.at(), &record.header.deps);
             self.news.push(News::Live(record.names()));
             self.count_in_epoch(&place, &record)?;
             let change = self.fold_event(&place, &record)?;
@@ -428,6 +441,7 @@ impl Batch {
     pub(super) fn fold_event(&mut self, place: &Place, record: &Record) -> Result<Option<Change>, StorageError> {
         let spec = self.state_mut(place.log)?.spec;
         let root = self.root_of(place.log, place.device)?.ok_or(StorageError::Damaged { what: "member" })?;
+        self.view.memo.members.insert((place.log, place.device), root);
         let Header { log, hlc, device, seq, .. } = record.header;
         let meta = fold::EventMeta { log, kind: spec.kind(), id: record.id, device, root, seq, hlc };
         match self.content_of(place, record)? {
@@ -466,7 +480,9 @@ impl Batch {
         if self.state_mut(log)?.frozen.contains(&device) {
             return Ok(None);
         }
-        if let Some(record) = self.record(&Place { log, device: number, seq, variant: 0 })? {
+        let first = Place { log, device: number, seq, variant: 0 };
+        let stored = if self.is_ahead(log, event.header())? { None } else { self.record(&first)? };
+        if let Some(record) = stored {
             let stored = Signed { claim: record.hollow_event(), sig: record.sig };
             let stored = stored.verify().or(Err(StorageError::Damaged { what: "signature" }))?;
             return Ok(ForkProof::of(event, &stored));

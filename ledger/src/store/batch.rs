@@ -11,9 +11,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, SeedableRng};
 use redb::WriteTransaction;
 use y7ke_crypto::codec::Wire;
-use y7ke_crypto::ids::{DeviceId, EventId, LogId};
+use y7ke_crypto::ids::{DeviceId, EpochId, EventId, LogId};
 use zeroize::Zeroizing;
 
+use super::memo::Memo;
 use super::raw::Tbl;
 use super::schema::{self, EpochInfo, LogState, Place, Record, epoch_key, meta, name};
 use super::view::context;
@@ -84,7 +85,8 @@ impl Batch {
     }
 
     /// Makes everything durable, or nothing.
-    pub fn commit(self) -> Result<(), StorageError> {
+    pub fn commit(mut self) -> Result<(), StorageError> {
+        self.write_memo()?;
         let Self { mut view, transaction, mut lease, .. } = self;
         for (number, state) in std::mem::take(&mut view.states) {
             view.tables.put(Tbl::Logs, number.to_be_bytes().to_vec(), state.to_bytes());
@@ -103,7 +105,7 @@ impl Batch {
     /// How many changes wait for the commit, those of the orphans in memory included: a core may end
     /// its round on it. A batch that is dropped undoes them.
     pub fn waiting_writes(&self) -> usize {
-        self.view.tables.waiting() + self.lease.pool.changes()
+        self.view.tables.waiting() + self.view.memo.waiting() + self.lease.pool.changes()
     }
 
     /// Makes a log known, so that events of it are admitted. Known already: nothing happens.
@@ -142,8 +144,26 @@ impl Batch {
         self.put(table, key, sealed);
     }
 
-    pub(super) fn rng(&mut self) -> &mut ChaCha20Rng {
-        &mut self.rng
+    /// What the memo held back until now.
+    fn write_memo(&mut self) -> Result<(), StorageError> {
+        self.write_ids()?;
+        let Memo { infos, chains, keys, arrival, .. } = std::mem::take(&mut self.view.memo);
+        for (number, info) in infos {
+            self.put(Tbl::Epochs, epoch_key::by_number(number), info.to_bytes());
+        }
+        for ((epoch, device, chain), key) in keys {
+            self.put_sealed(Tbl::Keys, schema::triple(epoch, device, chain), key.expose());
+        }
+        for ((epoch, device), chain) in chains {
+            match chain {
+                Some(chain) => self.put_sealed(Tbl::Chains, schema::pair(epoch, device), chain.expose().as_slice()),
+                None => self.delete(Tbl::Chains, schema::pair(epoch, device)),
+            }
+        }
+        if let Some(arrival) = arrival {
+            self.put(Tbl::Meta, meta::NEXT_ARRIVAL.to_vec(), arrival.to_be_bytes().to_vec());
+        }
+        Ok(())
     }
 
     /// The next unused number of a kind, from 1.
@@ -152,17 +172,51 @@ impl Batch {
     }
 
     pub(super) fn next_long(&mut self, kind: &[u8]) -> Result<u64, StorageError> {
-        let last = self.view.tables.get(Tbl::Meta, kind)?.map(|value| schema::long_at(&value, 0)).transpose()?;
-        let next = last.unwrap_or(0) + 1;
+        let next = self.last_long(kind)? + 1;
         self.put(Tbl::Meta, kind.to_vec(), next.to_be_bytes().to_vec());
         Ok(next)
     }
 
+    fn last_long(&self, kind: &[u8]) -> Result<u64, StorageError> {
+        let last = self.view.tables.get(Tbl::Meta, kind)?.map(|value| schema::long_at(&value, 0)).transpose()?;
+        Ok(last.unwrap_or(0))
+    }
+
+    /// The next number of arrival.
+    pub(super) fn next_arrival(&mut self) -> Result<u64, StorageError> {
+        let last = match self.view.memo.arrival {
+            Some(last) => last,
+            None => self.last_long(meta::NEXT_ARRIVAL)?,
+        };
+        self.view.memo.arrival = Some(last + 1);
+        Ok(last + 1)
+    }
+
+    /// The number of a log that is known here.
+    pub(super) fn known_log(&mut self, log: &LogId) -> Result<Option<u32>, StorageError> {
+        let number = self.log_number(log)?;
+        self.view.memo.logs.extend(number.map(|number| (*log, number)));
+        Ok(number)
+    }
+
+    /// The number of an epoch that is known here.
+    pub(super) fn known_epoch(&mut self, log: u32, epoch: &EpochId) -> Result<Option<u32>, StorageError> {
+        let number = self.epoch_number(log, epoch)?;
+        self.view.memo.epochs.extend(number.map(|number| ((log, *epoch), number)));
+        Ok(number)
+    }
+
     /// The number of a device, given now if it has none.
     pub(super) fn number_device(&mut self, device: &DeviceId) -> Result<u32, StorageError> {
-        if let Some(number) = self.device_number(device)? {
-            return Ok(number);
-        }
+        let number = match self.device_number(device)? {
+            Some(number) => number,
+            None => self.give_number(device)?,
+        };
+        self.view.memo.devices.insert(*device, number);
+        Ok(number)
+    }
+
+    fn give_number(&mut self, device: &DeviceId) -> Result<u32, StorageError> {
         let number = self.next_number(meta::NEXT_DEVICE)?;
         self.put(Tbl::Names, name::device(device), number.to_be_bytes().to_vec());
         self.put(Tbl::Names, name::device_number(number), device.as_bytes().to_vec());
@@ -183,7 +237,7 @@ impl Batch {
     }
 
     pub(super) fn put_epoch(&mut self, number: u32, info: &EpochInfo) {
-        self.put(Tbl::Epochs, epoch_key::by_number(number), info.to_bytes());
+        self.view.memo.infos.insert(number, *info);
     }
 }
 

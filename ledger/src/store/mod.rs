@@ -7,10 +7,11 @@
 //!
 //! mod      Ledger, Storage, errors          batch      numbers, states, commit
 //! raw      tables of bytes, overlay         admitting  the door: admit, release, live set, forks
+//! blocks   many rows in one value of redb      memo       what a batch need not look up twice
 //! schema   keys and values                  opening    boxes, chains, event keys, bodies
 //! view     what can be read                 writing    append, epochs, prekeys, notices
 //! walks    wants merged, logs backwards     keeping    secrets, acks, addresses, drafts, settings …
-//! rows     projections' rows
+//! rows     projections' rows                   index      ids: the last few commits apart
 //! ```
 //!
 //! Invariants
@@ -22,7 +23,10 @@
 
 mod admitting;
 mod batch;
+mod blocks;
+mod index;
 mod keeping;
+mod memo;
 mod opening;
 pub(crate) mod raw;
 mod rows;
@@ -46,7 +50,7 @@ use y7ke_crypto::vault::{Dek, SubKey};
 use crate::orphans::Pool;
 use crate::rows::BrokenRow;
 use raw::Tables;
-use schema::{FORMAT, meta};
+use schema::{FORMAT, ROWS_ALONE, meta};
 
 pub use admitting::{Admission, Admitted, ProofOutcome};
 pub use batch::{Batch, News};
@@ -294,11 +298,13 @@ fn prepare(database: &Database) -> Result<(), StorageError> {
     raw::create_all(&transaction)?;
     let found = raw::read_meta(&transaction, meta::FORMAT)?;
     match found.as_deref().map(<[u8; 4]>::try_from) {
-        None => raw::write_meta(&transaction, meta::FORMAT, &FORMAT.to_le_bytes())?,
+        None => {}
         Some(Ok(bytes)) if u32::from_le_bytes(bytes) == FORMAT => return Ok(transaction.abort()?),
+        Some(Ok(bytes)) if u32::from_le_bytes(bytes) == ROWS_ALONE => raw::pack_all(&transaction)?,
         Some(Ok(bytes)) => return Err(StorageError::Format { found: u32::from_le_bytes(bytes) }),
         Some(Err(_)) => return Err(StorageError::Damaged { what: "format" }),
     }
+    raw::write_meta(&transaction, meta::FORMAT, &FORMAT.to_le_bytes())?;
     Ok(transaction.commit()?)
 }
 

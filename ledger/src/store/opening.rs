@@ -51,12 +51,21 @@ impl View {
     }
 
     pub(super) fn event_key(&self, epoch: u32, device: u32, chain: u32) -> Result<Option<EventKey>, StorageError> {
+        if let Some(key) = self.memo.keys.get(&(epoch, device, chain)) {
+            return Ok(Some(EventKey::from_bytes(key.expose())));
+        }
         let Some(bytes) = self.get_sealed(Tbl::Keys, &triple(epoch, device, chain))? else { return Ok(None) };
         let bytes = bytes.as_slice().try_into().or(Err(StorageError::Damaged { what: "event key" }))?;
         Ok(Some(EventKey::from_bytes(bytes)))
     }
 
-    pub(super) fn chain(&self, epoch: u32, device: u32) -> Result<Option<ChainKey>, StorageError> {
+    fn has_event_key(&self, epoch: u32, device: u32, chain: u32) -> Result<bool, StorageError> {
+        let is_new = self.memo.keys.contains_key(&(epoch, device, chain));
+        Ok(is_new || self.tables.contains(Tbl::Keys, &triple(epoch, device, chain))?)
+    }
+
+    /// The chain as it was at the last commit.
+    pub(super) fn stored_chain(&self, epoch: u32, device: u32) -> Result<Option<ChainKey>, StorageError> {
         let Some(bytes) = self.get_sealed(Tbl::Chains, &pair(epoch, device))? else { return Ok(None) };
         let chain = bytes.as_slice().try_into().ok().and_then(ChainKey::from_bytes);
         chain.map(Some).ok_or(StorageError::Damaged { what: "chain" })
@@ -124,37 +133,32 @@ impl Batch {
 
     /// Whether the event's key is there, after stepping its chain up to it if need be.
     fn derive_key(&mut self, place: &Place, record: &Record) -> Result<bool, StorageError> {
-        let Some(epoch) = self.epoch_number(place.log, &record.header.epoch)? else { return Ok(false) };
+        let Some(epoch) = self.known_epoch(place.log, &record.header.epoch)? else { return Ok(false) };
         self.step_chain(epoch, place.device, record.header.chain)
     }
 
-    /// Takes the keys of a chain up to this index out of it.
+    /// Takes the keys of a chain up to this index out of it; says whether the key of this index is there.
     pub(super) fn step_chain(&mut self, epoch: u32, device: u32, index: u32) -> Result<bool, StorageError> {
-        if self.view.tables.contains(Tbl::Keys, &triple(epoch, device, index))? {
+        if self.view.has_event_key(epoch, device, index)? {
             return Ok(true);
         }
-        let Some(mut chain) = self.chain(epoch, device)?.filter(|chain| chain.index() <= index) else {
-            return Ok(false);
+        let held = match self.view.memo.chains.remove(&(epoch, device)) {
+            Some(changed) => changed,
+            None => self.view.stored_chain(epoch, device)?.filter(|chain| chain.index() <= index),
         };
-        loop {
+        let Some(mut chain) = held else { return Ok(false) };
+        while chain.index() <= index {
             let at = chain.index();
             let (key, rest) = chain.step();
-            self.put_sealed(Tbl::Keys, triple(epoch, device, at), key.expose());
-            match rest {
-                Some(next) if at < index => chain = next,
-                rest => {
-                    self.put_chain(epoch, device, rest);
-                    return Ok(at == index);
-                }
-            }
+            self.view.memo.keys.insert((epoch, device, at), key);
+            let Some(next) = rest else {
+                self.view.memo.chains.insert((epoch, device), None);
+                return Ok(at == index);
+            };
+            chain = next;
         }
-    }
-
-    fn put_chain(&mut self, epoch: u32, device: u32, chain: Option<ChainKey>) {
-        match chain {
-            Some(chain) => self.put_sealed(Tbl::Chains, pair(epoch, device), chain.expose().as_slice()),
-            None => self.delete(Tbl::Chains, pair(epoch, device)),
-        }
+        self.view.memo.chains.insert((epoch, device), Some(chain));
+        Ok(self.view.memo.keys.contains_key(&(epoch, device, index)))
     }
 
     /// Destroys the key of an event that has no more to say: its body stays and never opens again. The sealed bytes of
@@ -177,7 +181,7 @@ impl Batch {
         if record.header.class == Class::Open {
             return Ok(());
         }
-        let number = self.epoch_number(place.log, &record.header.epoch)?;
+        let number = self.known_epoch(place.log, &record.header.epoch)?;
         let number = number.ok_or(StorageError::Damaged { what: "epoch" })?;
         let mut info = self.epoch(number)?;
         info.events = info.events.saturating_add(1);
@@ -291,7 +295,7 @@ impl Batch {
         let chains = secret.into_chains(&log, &EpochId::of(&info.at.id), rekey.devices());
         for (device, chain) in chains {
             let device = self.number_device(&device)?;
-            self.put_chain(number, device, Some(chain));
+            self.view.memo.chains.insert((number, device), Some(chain));
         }
         info.keyed = Keyed::Ready;
         self.put_epoch(number, &info);

@@ -10,17 +10,21 @@
 //! * Until [`flush`] nothing of a batch is in redb: dropping the overlay leaves no trace.
 //! * A read through an overlay sees the batch's own writes first, then the last commit.
 //! * Keys are compared as bytes: numbers in keys are big-endian.
+//! * Tables that grow with the log are kept in blocks ([`super::blocks`]); nobody above sees it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::ops::{Bound, ControlFlow};
+use std::rc::Rc;
 
 use redb::{ReadOnlyTable, ReadTransaction, TableDefinition, WriteTransaction};
 
 use super::StorageError;
+use super::blocks::{self, Cursor};
 
 type Bytes = &'static [u8];
-type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// A table of the database; `schema.rs` says what its keys and values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,11 +52,12 @@ pub(crate) enum Tbl {
     Drafts,
     Settings,
     Rows,
+    Fresh,
 }
 
 impl Tbl {
     /// All tables, in the order of their declaration: `ALL[t as usize] == t`.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::Meta,
         Self::Names,
         Self::Logs,
@@ -76,6 +81,7 @@ impl Tbl {
         Self::Drafts,
         Self::Settings,
         Self::Rows,
+        Self::Fresh,
     ];
 
     /// The name in the file, and in the context that sealed values are bound to.
@@ -104,7 +110,14 @@ impl Tbl {
             Self::Drafts => "drafts",
             Self::Settings => "settings",
             Self::Rows => "rows",
+            Self::Fresh => "fresh",
         }
+    }
+
+    /// Whether its rows are kept in blocks: the tables that get rows with every event.
+    pub(crate) const fn is_packed(self) -> bool {
+        use Tbl::{Arrival, Bodies, Events, Fresh, Ids, Keys, Order, Rows};
+        matches!(self, Events | Bodies | Ids | Fresh | Arrival | Order | Keys | Rows)
     }
 
     const fn definition(self) -> TableDefinition<'static, Bytes, Bytes> {
@@ -137,6 +150,10 @@ impl<'a> Range<'a> {
         self.to.is_some_and(|to| to <= self.from)
     }
 
+    fn holds(&self, key: &[u8]) -> bool {
+        self.from <= key && self.to.is_none_or(|to| key < to)
+    }
+
     fn bounds(&self) -> (Bound<&'a [u8]>, Bound<&'a [u8]>) {
         (Bound::Included(self.from), self.to.map_or(Bound::Unbounded, Bound::Excluded))
     }
@@ -156,6 +173,7 @@ pub(crate) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, S
 /// Every table, read through the writes of the batch (none, for a view).
 pub(crate) struct Tables {
     base: Vec<ReadOnlyTable<Bytes, Bytes>>,
+    spans: Vec<Spans>,
     writes: Vec<Writes>,
 }
 
@@ -164,21 +182,32 @@ impl Tables {
     pub(crate) fn snapshot(transaction: &ReadTransaction) -> Result<Self, StorageError> {
         let open = |table: &Tbl| transaction.open_table(table.definition());
         let base = Tbl::ALL.iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self { base, writes: Tbl::ALL.iter().map(|_| Writes::new()).collect() })
+        let spans = Tbl::ALL.iter().map(|_| Spans::default()).collect();
+        Ok(Self { base, spans, writes: Tbl::ALL.iter().map(|_| Writes::new()).collect() })
     }
 
     pub(crate) fn get(&self, table: Tbl, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         if let Some(written) = self.writes[table as usize].get(key) {
             return Ok(written.clone());
         }
-        Ok(self.base[table as usize].get(key)?.map(|value| value.value().to_vec()))
+        self.look(table, key, |value| value.map(<[u8]>::to_vec))
     }
 
     pub(crate) fn contains(&self, table: Tbl, key: &[u8]) -> Result<bool, StorageError> {
         match self.writes[table as usize].get(key) {
             Some(written) => Ok(written.is_some()),
-            None => Ok(self.base[table as usize].get(key)?.is_some()),
+            None => self.look(table, key, |value| value.is_some()),
         }
+    }
+
+    /// Shows what the last commit has under this key.
+    fn look<T>(&self, table: Tbl, key: &[u8], show: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, StorageError> {
+        let base = &self.base[table as usize];
+        if table.is_packed() {
+            return self.spans[table as usize].look(base, key, show);
+        }
+        let found = base.get(key)?;
+        Ok(show(found.as_ref().map(|value| value.value())))
     }
 
     pub(crate) fn put(&mut self, table: Tbl, key: Vec<u8>, value: Vec<u8>) {
@@ -199,12 +228,21 @@ impl Tables {
         if range.is_empty() {
             return Ok(());
         }
-        let base = self.base[table as usize].range::<&[u8]>(range.bounds())?;
+        let base = &self.base[table as usize];
         let above = self.writes[table as usize].range::<[u8], _>(range.bounds());
+        if table.is_packed() {
+            let base = unpacked(base, range)?;
+            return if range.backward {
+                merge(base, above.rev(), |left, right| left > right, visit)
+            } else {
+                merge(base, above, |left, right| left < right, visit)
+            };
+        }
+        let base = base.range::<&[u8]>(range.bounds())?;
         if range.backward {
-            merge(base.rev(), above.rev(), |left, right| left > right, visit)
+            merge(plain(base.rev()), above.rev(), |left, right| left > right, visit)
         } else {
-            merge(base, above, |left, right| left < right, visit)
+            merge(plain(base), above, |left, right| left < right, visit)
         }
     }
 
@@ -227,8 +265,56 @@ pub(crate) fn create_all(transaction: &WriteTransaction) -> Result<(), StorageEr
     Ok(())
 }
 
+/// Puts the rows of a file of format 1, where each stood by itself, into blocks.
+pub(crate) fn pack_all(transaction: &WriteTransaction) -> Result<(), StorageError> {
+    use redb::ReadableTable;
+    for table in Tbl::ALL.into_iter().filter(|table| table.is_packed()) {
+        let mut open = transaction.open_table(table.definition())?;
+        let mut rows = Writes::new();
+        for found in open.iter()? {
+            let (key, value) = found?;
+            rows.insert(key.value().to_vec(), Some(value.value().to_vec()));
+        }
+        open.retain(|_, _| false)?;
+        blocks::flush(&mut open, rows)?;
+    }
+    Ok(())
+}
+
+/// Makes a file of format 1 of this one.
+#[cfg(test)]
+pub(crate) fn unpack_all(transaction: &WriteTransaction) -> Result<(), StorageError> {
+    use redb::ReadableTable;
+    let mut fresh = Vec::new();
+    for table in [Tbl::Fresh].into_iter().chain(Tbl::ALL).filter(|table| table.is_packed()) {
+        let mut open = transaction.open_table(table.definition())?;
+        let mut rows = Vec::new();
+        for found in open.iter()? {
+            let block = found?.1;
+            let mut cursor = Cursor::default();
+            while let Some(value) = cursor.next(block.value())? {
+                rows.push((cursor.key().to_vec(), block.value()[value].to_vec()));
+            }
+        }
+        open.retain(|_, _| false)?;
+        match table {
+            Tbl::Fresh => fresh.extend(rows.drain(..).map(|(key, value)| (key[4..].to_vec(), value))),
+            Tbl::Ids => rows.append(&mut fresh),
+            _ => {}
+        }
+        for (key, value) in &rows {
+            open.insert(key.as_slice(), value.as_slice())?;
+        }
+    }
+    transaction.open_table(Tbl::Meta.definition())?.remove(super::schema::meta::FRESH)?;
+    write_meta(transaction, super::schema::meta::FORMAT, &super::schema::ROWS_ALONE.to_le_bytes())
+}
+
 fn flush_table(table: Tbl, writes: Writes, transaction: &WriteTransaction) -> Result<(), StorageError> {
     let mut open = transaction.open_table(table.definition())?;
+    if table.is_packed() {
+        return blocks::flush(&mut open, writes);
+    }
     for (key, value) in writes {
         match value {
             Some(value) => open.insert(key.as_slice(), value.as_slice())?,
@@ -241,9 +327,131 @@ fn flush_table(table: Tbl, writes: Writes, transaction: &WriteTransaction) -> Re
 type Guard = redb::AccessGuard<'static, Bytes>;
 type Found = Result<(Guard, Guard), redb::StorageError>;
 
+/// Blocks that were looked at last: who asks for a row asks for its neighbours next. Most often for the
+/// one that does not exist yet, behind the last of them; that costs no look into redb then.
+#[derive(Default)]
+struct Spans(RefCell<Vec<Span>>);
+
+/// Spans per table: `rows` holds several kinds of row, two people write in turn, and `fresh` has its runs.
+const SPANS: usize = 20;
+
+/// A block, and how far no other one begins.
+struct Span {
+    from: Vec<u8>,
+    last: Vec<u8>,
+    to: Option<Vec<u8>>,
+    block: Option<Guard>,
+}
+
+impl Spans {
+    fn look<T>(
+        &self,
+        base: &ReadOnlyTable<Bytes, Bytes>,
+        key: &[u8],
+        show: impl FnOnce(Option<&[u8]>) -> T,
+    ) -> Result<T, StorageError> {
+        let mut spans = self.0.borrow_mut();
+        let at = match spans.iter().position(|span| span.covers(key)) {
+            Some(at) => at,
+            None => {
+                if spans.len() == SPANS {
+                    spans.remove(0);
+                }
+                spans.push(Span::around(base, key)?);
+                spans.len() - 1
+            }
+        };
+        let span = &spans[at];
+        match &span.block {
+            Some(block) if key <= span.last.as_slice() => {
+                let block = block.value();
+                Ok(show(blocks::find(block, key)?.map(|value| &block[value])))
+            }
+            _ => Ok(show(None)),
+        }
+    }
+}
+
+impl Span {
+    fn around(base: &ReadOnlyTable<Bytes, Bytes>, key: &[u8]) -> Result<Self, StorageError> {
+        let to = base.range::<&[u8]>((Bound::Excluded(key), Bound::Unbounded))?.next().transpose()?;
+        let to = to.map(|(key, _)| key.value().to_vec());
+        match base.range::<&[u8]>(..=key)?.next_back().transpose()? {
+            None => Ok(Self { from: Vec::new(), last: Vec::new(), to, block: None }),
+            Some((from, block)) => {
+                let last = blocks::last_key(block.value())?;
+                Ok(Self { from: from.value().to_vec(), last, to, block: Some(block) })
+            }
+        }
+    }
+
+    fn covers(&self, key: &[u8]) -> bool {
+        self.from.as_slice() <= key && self.to.as_ref().is_none_or(|to| key < to.as_slice())
+    }
+}
+
+/// A row of the last commit.
+#[allow(clippy::large_enum_variant, reason = "it lives for one step of a walk: a box would cost more")]
+enum Row {
+    Plain(Guard, Guard),
+    Packed(Vec<u8>, Rc<Guard>, std::ops::Range<usize>),
+}
+
+impl Row {
+    fn key(&self) -> &[u8] {
+        match self {
+            Self::Plain(key, _) => key.value(),
+            Self::Packed(key, ..) => key,
+        }
+    }
+
+    fn value(&self) -> &[u8] {
+        match self {
+            Self::Plain(_, value) => value.value(),
+            Self::Packed(_, block, at) => &block.value()[at.clone()],
+        }
+    }
+}
+
+type Read = Result<Row, StorageError>;
+
+fn plain(base: impl Iterator<Item = Found>) -> impl Iterator<Item = Read> {
+    base.map(|found| Ok(found.map(|(key, value)| Row::Plain(key, value))?))
+}
+
+/// The rows of a range, out of their blocks.
+fn unpacked<'r>(
+    base: &'r ReadOnlyTable<Bytes, Bytes>,
+    range: Range<'r>,
+) -> Result<impl Iterator<Item = Read> + 'r, StorageError> {
+    let first = base.range::<&[u8]>(..=range.from)?.next_back().transpose()?;
+    let first = first.map_or(range.from.to_vec(), |(key, _)| key.value().to_vec());
+    let mut blocks = base.range::<&[u8]>(Range { from: &first, ..range }.bounds())?;
+    let next = move || if range.backward { blocks.next_back() } else { blocks.next() };
+    Ok(std::iter::from_fn(next).flat_map(move |found| match rows_of(found, range) {
+        Ok(rows) => rows.into_iter().map(Ok).collect(),
+        Err(fault) => vec![Err(fault)],
+    }))
+}
+
+/// The rows of a block that are in the range, in its order.
+fn rows_of(found: Found, range: Range<'_>) -> Result<Vec<Row>, StorageError> {
+    let block = Rc::new(found?.1);
+    let (mut rows, mut cursor) = (Vec::new(), Cursor::default());
+    while let Some(value) = cursor.next(block.value())? {
+        if range.holds(cursor.key()) {
+            rows.push(Row::Packed(cursor.key().to_vec(), Rc::clone(&block), value));
+        }
+    }
+    if range.backward {
+        rows.reverse();
+    }
+    Ok(rows)
+}
+
 /// Walks two ordered sources as one; where both have a key, the upper one counts.
 fn merge<'w>(
-    base: impl Iterator<Item = Found>,
+    base: impl Iterator<Item = Read>,
     above: impl Iterator<Item = (&'w Vec<u8>, &'w Option<Vec<u8>>)>,
     before: impl Fn(&[u8], &[u8]) -> bool,
     visit: &mut Visit<'_>,
@@ -253,8 +461,8 @@ fn merge<'w>(
         let flow = match pick(&mut base, &mut above, &before) {
             Pick::End => return Ok(()),
             Pick::Base(found) => {
-                let (key, value) = found?;
-                visit(key.value(), value.value())?
+                let row = found?;
+                visit(row.key(), row.value())?
             }
             Pick::Above(key, Some(value)) => visit(key, value)?,
             Pick::Above(_, None) => ControlFlow::Continue(()),
@@ -266,25 +474,25 @@ fn merge<'w>(
 }
 
 enum Pick<'w> {
-    Base(Found),
+    Base(Read),
     Above(&'w [u8], Option<&'w [u8]>),
     End,
 }
 
 fn pick<'w>(
-    base: &mut Peekable<impl Iterator<Item = Found>>,
+    base: &mut Peekable<impl Iterator<Item = Read>>,
     above: &mut Peekable<impl Iterator<Item = (&'w Vec<u8>, &'w Option<Vec<u8>>)>>,
     before: &impl Fn(&[u8], &[u8]) -> bool,
 ) -> Pick<'w> {
     let lower_first = match (base.peek(), above.peek()) {
         (None, _) => false,
         (Some(_), None) | (Some(Err(_)), _) => true,
-        (Some(Ok((key, _))), Some((written, _))) => {
-            if key.value() == written.as_slice() {
+        (Some(Ok(row)), Some((written, _))) => {
+            if row.key() == written.as_slice() {
                 base.next();
                 false
             } else {
-                before(key.value(), written)
+                before(row.key(), written)
             }
         }
     };

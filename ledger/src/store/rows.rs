@@ -71,7 +71,10 @@ impl RowsMut for Batch {
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), StorageError> {
-        self.delete(Tbl::Rows, row_key(table, key));
+        let key = row_key(table, key);
+        if self.view.tables.contains(Tbl::Rows, &key)? {
+            self.delete(Tbl::Rows, key);
+        }
         Ok(())
     }
 }

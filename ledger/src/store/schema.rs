@@ -19,8 +19,11 @@ use crate::admit::{EpochRef, Facts, LogSpec};
 use crate::fork::{Frontier, Node};
 use crate::keys::PrekeyAge;
 
-/// Version of everything in this file; another one is refused at open.
-pub(crate) const FORMAT: u32 = 1;
+/// Version of everything in this file; another one is refused at open, but for [`ROWS_ALONE`].
+pub(crate) const FORMAT: u32 = 2;
+
+/// The version before: the same rows, none in blocks. Such a file is packed when it is opened.
+pub(crate) const ROWS_ALONE: u32 = 1;
 
 /// Longest value of these codecs in bytes: 1,024 devices with 16 tips each, and as much again.
 const CAP: usize = 4 * 1024 * 1024;
@@ -32,6 +35,7 @@ pub(crate) mod meta {
     pub(crate) const NEXT_DEVICE: &[u8] = b"next device";
     pub(crate) const NEXT_EPOCH: &[u8] = b"next epoch";
     pub(crate) const NEXT_ARRIVAL: &[u8] = b"next arrival";
+    pub(crate) const FRESH: &[u8] = b"fresh";
 }
 
 /// Key prefixes of the `names` table.
@@ -108,7 +112,9 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn key(&self) -> Vec<u8> {
-        let mut key = pair(self.log, self.device);
+        let mut key = Vec::with_capacity(20);
+        key.extend_from_slice(&self.log.to_be_bytes());
+        key.extend_from_slice(&self.device.to_be_bytes());
         key.extend_from_slice(&self.seq.to_be_bytes());
         key.extend_from_slice(&self.variant.to_be_bytes());
         key
@@ -131,7 +137,9 @@ impl Place {
 
 /// Key of the order index: (log, hlc, device, seq, variant); its value is the device's number.
 pub(crate) fn order_key(log: u32, hlc: u64, device: &DeviceId, place: &Place) -> Vec<u8> {
-    let mut key = order_from(log, hlc);
+    let mut key = Vec::with_capacity(56);
+    key.extend_from_slice(&log.to_be_bytes());
+    key.extend_from_slice(&hlc.to_be_bytes());
     key.extend_from_slice(device.as_bytes());
     key.extend_from_slice(&place.seq.to_be_bytes());
     key.extend_from_slice(&place.variant.to_be_bytes());
@@ -382,7 +390,7 @@ pub(crate) enum Keyed {
 }
 
 /// What is kept of an epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EpochInfo {
     pub(crate) place: Place,
     pub(crate) at: Dep,

@@ -19,6 +19,7 @@ use y7ke_crypto::label;
 use y7ke_crypto::sign::Signed;
 use zeroize::Zeroizing;
 
+use super::memo::Memo;
 use super::raw::{Range, Tables, Tbl, after};
 use super::schema::{self, EpochInfo, Lacking, LogState, Place, Record, decode, epoch_key, name, pair};
 use super::walks::next_of;
@@ -187,11 +188,13 @@ pub struct View {
     pub(super) keys: Arc<SubKeys>,
     /// States that an open batch has changed and not yet written down.
     pub(super) states: BTreeMap<u32, LogState>,
+    /// What an open batch need not look up again; empty otherwise.
+    pub(super) memo: Memo,
 }
 
 impl View {
     pub(super) fn new(tables: Tables, keys: Arc<SubKeys>) -> Self {
-        Self { tables, keys, states: BTreeMap::new() }
+        Self { tables, keys, states: BTreeMap::new(), memo: Memo::default() }
     }
 
     /// Every log, ascending by id.
@@ -440,10 +443,16 @@ impl View {
     }
 
     pub(super) fn log_number(&self, log: &LogId) -> Result<Option<u32>, StorageError> {
+        if let Some(number) = self.memo.logs.get(log) {
+            return Ok(Some(*number));
+        }
         self.number(&name::log(log))
     }
 
     pub(super) fn device_number(&self, device: &DeviceId) -> Result<Option<u32>, StorageError> {
+        if let Some(number) = self.memo.devices.get(device) {
+            return Ok(Some(*number));
+        }
         self.number(&name::device(device))
     }
 
@@ -452,8 +461,15 @@ impl View {
         decode(&found.ok_or(StorageError::Damaged { what: "device number" })?)
     }
 
+    /// Whom a device belongs to, as admission proved it: that the root is a point was checked then.
     pub(super) fn root_of(&self, log: u32, device: u32) -> Result<Option<RootId>, StorageError> {
-        self.tables.get(Tbl::Names, &name::member(log, device))?.map(|value| decode(&value)).transpose()
+        if let Some(root) = self.memo.members.get(&(log, device)) {
+            return Ok(Some(*root));
+        }
+        let Some(value) = self.tables.get(Tbl::Names, &name::member(log, device))? else { return Ok(None) };
+        let bytes =
+            <[u8; RootId::LEN]>::try_from(value.as_slice()).or(Err(StorageError::Damaged { what: "member" }))?;
+        Ok(Some(RootId::from(bytes)))
     }
 
     fn log_numbers(&self) -> Result<Vec<u32>, StorageError> {
@@ -477,10 +493,6 @@ impl View {
 
     pub(super) fn state_of(&self, log: &LogId) -> Result<Option<LogState>, StorageError> {
         self.log_number(log)?.map(|number| self.state(number)).transpose()
-    }
-
-    pub(super) fn place_of(&self, id: &EventId) -> Result<Option<Place>, StorageError> {
-        self.tables.get(Tbl::Ids, id.as_bytes())?.map(|value| Place::from_key(&value)).transpose()
     }
 
     pub(super) fn record(&self, place: &Place) -> Result<Option<Record>, StorageError> {
@@ -512,11 +524,17 @@ impl View {
     }
 
     pub(super) fn epoch_number(&self, log: u32, epoch: &EpochId) -> Result<Option<u32>, StorageError> {
+        if let Some(number) = self.memo.epochs.get(&(log, *epoch)) {
+            return Ok(Some(*number));
+        }
         let found = self.tables.get(Tbl::Epochs, &epoch_key::by_id(log, epoch))?;
         found.map(|value| schema::number_at(&value, 0)).transpose()
     }
 
     pub(super) fn epoch(&self, number: u32) -> Result<EpochInfo, StorageError> {
+        if let Some(info) = self.memo.infos.get(&number) {
+            return Ok(*info);
+        }
         let found = self.tables.get(Tbl::Epochs, &epoch_key::by_number(number))?;
         decode(&found.ok_or(StorageError::Damaged { what: "epoch number" })?)
     }

@@ -98,6 +98,9 @@ impl Ancestors for Past<'_> {
     type Error = StorageError;
 
     fn facts(&self, at: &Dep) -> Result<Option<Facts>, StorageError> {
+        if let Some((known, facts)) = self.view.memo.facts.get(&at.id) {
+            return Ok((known == at).then_some(*facts));
+        }
         Ok(self.view.find(self.log, at)?.map(|(_, record)| record.facts()))
     }
 
@@ -106,7 +109,7 @@ impl Ancestors for Past<'_> {
     }
 
     fn knows(&self, id: &EventId) -> Result<bool, StorageError> {
-        self.view.tables.contains(Tbl::Ids, id.as_bytes())
+        Ok(self.view.place_of(id)?.is_some())
     }
 
     fn rekey(&self, epoch: &EpochId) -> Result<Option<KnownRekey>, StorageError> {

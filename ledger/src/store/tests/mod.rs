@@ -2,6 +2,7 @@
 
 mod converge;
 mod crash;
+mod format;
 mod keeping;
 mod refusals;
 mod sealed;

@@ -1,0 +1,274 @@
+//! Many rows in one value of redb: what comes in bulk is written a page at a time, not a row at a time.
+//!
+//! ```text
+//! stored   key of the first row  ─▶  n × ( shared u8 · rest u8 · length u32 LE · rest of the key · value )
+//!          a row's key = the first `shared` bytes of the key before it ‖ rest            n ≥ 1, ascending
+//! ```
+//!
+//! A row that redb stores by itself costs a descent, a shift within the page and its share of the index:
+//! about 2 µs, and admission writes seven rows per event. A block costs as much as a row.
+//!
+//! Invariants
+//! * A block's rows are not less than its key, and less than the key of the next block.
+//! * A block is no longer than [`TARGET`], so that it fills one page, unless it is a single row.
+//! * A key has at most 255 bytes.
+
+use std::borrow::Cow;
+use std::iter::Peekable;
+use std::ops::Range;
+
+use redb::{ReadableTable, Table};
+
+use super::StorageError;
+use super::raw::Writes;
+
+/// Most bytes of a block of several rows: a page of redb less its head and the longest key.
+pub(super) const TARGET: usize = 3_900;
+
+/// Bytes before a row's key.
+const HEAD: usize = 6;
+
+type Bytes = &'static [u8];
+
+/// Reads a block from its first row on.
+#[derive(Default)]
+pub(super) struct Cursor {
+    key: Vec<u8>,
+    at: usize,
+}
+
+impl Cursor {
+    /// The next row: its key is [`Cursor::key`], its value this part of the block.
+    pub(super) fn next(&mut self, block: &[u8]) -> Result<Option<Range<usize>>, StorageError> {
+        let Some((head, rest)) = block.get(self.at..).and_then(|rest| rest.split_first_chunk::<HEAD>()) else {
+            return if self.at == block.len() { Ok(None) } else { Err(damaged()) };
+        };
+        let [shared, own, length @ ..] = *head;
+        let (shared, own) = (usize::from(shared), usize::from(own));
+        let length = usize::try_from(u32::from_le_bytes(length)).or(Err(damaged()))?;
+        if self.key.len() < shared || rest.len() < own || rest.len() - own < length {
+            return Err(damaged());
+        }
+        self.key.truncate(shared);
+        self.key.extend_from_slice(&rest[..own]);
+        let from = self.at + HEAD + own;
+        self.at = from + length;
+        Ok(Some(from..self.at))
+    }
+
+    /// The key of the row that was read last.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+}
+
+/// Where in a block the value of this key is.
+pub(super) fn find(block: &[u8], key: &[u8]) -> Result<Option<Range<usize>>, StorageError> {
+    let mut cursor = Cursor::default();
+    while let Some(value) = cursor.next(block)? {
+        if cursor.key() >= key {
+            return Ok((cursor.key() == key).then_some(value));
+        }
+    }
+    Ok(None)
+}
+
+/// The key of a block's last row.
+pub(super) fn last_key(block: &[u8]) -> Result<Vec<u8>, StorageError> {
+    let mut cursor = Cursor::default();
+    while cursor.next(block)?.is_some() {}
+    Ok(cursor.key)
+}
+
+/// Writes everything that waits: each block that is touched is read once and replaced.
+pub(super) fn flush(table: &mut Table<'_, Bytes, Bytes>, writes: Writes) -> Result<(), StorageError> {
+    let mut writes = writes.into_iter().peekable();
+    while let Some((first, _)) = writes.peek() {
+        let old = block_for(table, first)?;
+        let from = old.as_ref().map_or(first.as_slice(), |(key, _)| key.as_slice());
+        let end = key_after(table, from)?;
+        let mine = std::iter::from_fn(|| writes.next_if(|(key, _)| end.as_ref().is_none_or(|end| key < end)));
+        let rows = merge(old.as_ref().map_or(&[], |(_, block)| block), mine)?;
+        let blocks = pack(&rows, end.is_none());
+        if let Some((key, _)) = &old
+            && blocks.iter().all(|(new, _)| new != key)
+        {
+            table.remove(key.as_slice())?;
+        }
+        for (key, block) in &blocks {
+            table.insert(key.as_slice(), block.as_slice())?;
+        }
+    }
+    Ok(())
+}
+
+type Stored = (Vec<u8>, Vec<u8>);
+
+/// The block that this key belongs into: the one before it, or the very first.
+fn block_for(table: &Table<'_, Bytes, Bytes>, key: &[u8]) -> Result<Option<Stored>, StorageError> {
+    let before = table.range::<&[u8]>(..=key)?.next_back();
+    let found = match before {
+        Some(found) => Some(found),
+        None => table.range::<&[u8]>(key..)?.next(),
+    };
+    Ok(found.transpose()?.map(|(key, block)| (key.value().to_vec(), block.value().to_vec())))
+}
+
+fn key_after(table: &Table<'_, Bytes, Bytes>, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+    let behind = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
+    let next = table.range::<&[u8]>(behind)?.next().transpose()?;
+    Ok(next.map(|(key, _)| key.value().to_vec()))
+}
+
+type Row<'b> = (Vec<u8>, Cow<'b, [u8]>);
+
+/// The rows of a block with the writes on top.
+fn merge(block: &[u8], writes: impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Result<Vec<Row<'_>>, StorageError> {
+    let (mut rows, mut writes, mut cursor) = (Vec::new(), writes.peekable(), Cursor::default());
+    while let Some(value) = cursor.next(block)? {
+        take_below(cursor.key(), &mut writes, &mut rows);
+        if writes.peek().is_none_or(|(key, _)| key != cursor.key()) {
+            rows.push((cursor.key().to_vec(), Cow::Borrowed(&block[value])));
+        }
+    }
+    rows.extend(writes.filter_map(put));
+    Ok(rows)
+}
+
+fn take_below<'b>(
+    key: &[u8],
+    writes: &mut Peekable<impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>>,
+    rows: &mut Vec<Row<'b>>,
+) {
+    while let Some(write) = writes.next_if(|(written, _)| written.as_slice() < key) {
+        rows.extend(put(write));
+    }
+}
+
+fn put<'b>((key, value): (Vec<u8>, Option<Vec<u8>>)) -> Option<Row<'b>> {
+    value.map(|value| (key, Cow::Owned(value)))
+}
+
+/// Lays rows out in blocks. What grows at its end fills each block; what grows inside is cut evenly, so
+/// that there is room on both sides.
+fn pack(rows: &[Row<'_>], at_end: bool) -> Vec<Stored> {
+    let total: usize = rows.iter().map(|(key, value)| HEAD + key.len() + value.len()).sum();
+    let even = total.div_ceil(total.div_ceil(TARGET).max(1));
+    let enough = if at_end { TARGET } else { even };
+    let mut blocks: Vec<Stored> = Vec::new();
+    let mut before: &[u8] = &[];
+    for (key, value) in rows {
+        match blocks.last_mut() {
+            Some((_, block)) if block.len() < enough && block.len() + HEAD + key.len() + value.len() <= TARGET => {
+                append(block, before, key, value);
+            }
+            _ => {
+                let mut block = Vec::with_capacity(TARGET.max(HEAD + key.len() + value.len()));
+                append(&mut block, &[], key, value);
+                blocks.push((key.clone(), block));
+            }
+        }
+        before = key;
+    }
+    blocks
+}
+
+fn append(block: &mut Vec<u8>, before: &[u8], key: &[u8], value: &[u8]) {
+    let shared = before.iter().zip(key).take_while(|(a, b)| a == b).count();
+    let short = |length: usize| u8::try_from(length).expect("no key of these tables has more than 255 bytes");
+    let length = u32::try_from(value.len()).expect("no value of these tables nears 4 GiB");
+    block.extend_from_slice(&[short(shared), short(key.len() - shared)]);
+    block.extend_from_slice(&length.to_le_bytes());
+    block.extend_from_slice(&key[shared..]);
+    block.extend_from_slice(value);
+}
+
+fn damaged() -> StorageError {
+    StorageError::Damaged { what: "block" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rand_core::Rng;
+    use redb::{Database, ReadableDatabase, TableDefinition};
+
+    use super::*;
+    use crate::tests::{below, rng};
+
+    const TABLE: TableDefinition<'static, Bytes, Bytes> = TableDefinition::new("blocks");
+
+    fn all(database: &Database) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let table = database.begin_read().unwrap().open_table(TABLE).unwrap();
+        let (mut rows, mut last) = (BTreeMap::new(), None);
+        for found in table.range::<&[u8]>(..).unwrap() {
+            let (key, block) = found.unwrap();
+            let mut cursor = Cursor::default();
+            let mut first = true;
+            while let Some(value) = cursor.next(block.value()).unwrap() {
+                assert!(!std::mem::take(&mut first) || cursor.key() == key.value(), "a block has its first key");
+                assert!(last.as_deref().is_none_or(|last| last < cursor.key()), "keys ascend");
+                assert_eq!(find(block.value(), cursor.key()).unwrap(), Some(value.clone()));
+                last = Some(cursor.key().to_vec());
+                rows.insert(cursor.key().to_vec(), block.value()[value].to_vec());
+            }
+            assert!(!first, "no block is empty");
+            assert_eq!(last.as_deref(), Some(last_key(block.value()).unwrap().as_slice()));
+        }
+        rows
+    }
+
+    /// Blocks hold what a map holds, whatever is written and deleted, in whatever order.
+    #[test]
+    fn blocks_are_a_map() {
+        let mut rng = rng(1);
+        for kind in 0..3_u64 {
+            let database = Database::builder().create_with_backend(redb::backends::InMemoryBackend::new()).unwrap();
+            let mut model = BTreeMap::new();
+            for round in 0..40_u64 {
+                let mut writes = Writes::new();
+                for n in 0..below(&mut rng, 120) as u64 {
+                    let number = if kind == 0 { round * 200 + n } else { rng.next_u64() % (3_000 * kind) };
+                    let key = [b"prefix".as_slice(), &number.to_be_bytes()].concat();
+                    let length = if below(&mut rng, 50) == 0 { 9_000 } else { below(&mut rng, 300) };
+                    let value = (below(&mut rng, 4) > 0).then(|| vec![round as u8; length]);
+                    match &value {
+                        Some(value) => drop(model.insert(key.clone(), value.clone())),
+                        None => drop(model.remove(&key)),
+                    }
+                    writes.insert(key, value);
+                }
+                let transaction = database.begin_write().unwrap();
+                flush(&mut transaction.open_table(TABLE).unwrap(), writes).unwrap();
+                transaction.commit().unwrap();
+                assert_eq!(all(&database), model);
+            }
+            assert!(model.len() > 500);
+        }
+    }
+
+    /// What grows at its end fills its pages.
+    #[test]
+    fn appending_leaves_no_holes() {
+        let rows: Vec<Row<'_>> = (0..1_000_u64).map(|n| (n.to_be_bytes().to_vec(), vec![1; 90].into())).collect();
+        let blocks = pack(&rows, true);
+        assert!(blocks.iter().all(|(_, block)| block.len() <= TARGET));
+        assert!(blocks.len() <= 1_000 * (90 + HEAD + 2) / (TARGET - 100), "{}", blocks.len());
+    }
+
+    /// Bytes that nobody wrote are damage, not a panic.
+    #[test]
+    fn broken_blocks_are_damage() {
+        let mut rng = rng(2);
+        let good = pack(&[(vec![1, 2], vec![3; 9].into()), (vec![1, 3], vec![4; 9].into())], true).remove(0).1;
+        for _ in 0..2_000 {
+            let mut bad = good.clone();
+            let at = below(&mut rng, bad.len());
+            bad[at] ^= 1 << below(&mut rng, 8);
+            bad.truncate(bad.len() - below(&mut rng, 3));
+            drop((find(&bad, &[1, 3]), last_key(&bad)));
+        }
+        assert!(last_key(&good[..good.len() - 1]).is_err());
+    }
+}
