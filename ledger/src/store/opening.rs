@@ -170,10 +170,11 @@ impl Batch {
         if self.state_mut(place.log)?.frozen.contains(&record.header.device) {
             return Ok(());
         }
-        match self.epoch_number(place.log, &record.header.epoch)? {
-            Some(epoch) => self.delete_if_there(Tbl::Keys, triple(epoch, place.device, record.header.chain)),
-            None => Ok(()),
-        }
+        let Some(epoch) = self.epoch_number(place.log, &record.header.epoch)? else { return Ok(()) };
+        let (device, chain) = (place.device, record.header.chain);
+        // A key of this batch is not in the table yet.
+        self.view.memo.keys.remove(&(epoch, device, chain));
+        self.delete_if_there(Tbl::Keys, triple(epoch, device, chain))
     }
 
     /// Counts a live event in its epoch: after enough of them the next sender renews it (K3).
