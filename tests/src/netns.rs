@@ -21,6 +21,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Begins the name of every namespace of ours: `y7t<process>-<network>-<host>`.
 const PREFIX: &str = "y7t";
 
+/// Where the kernel is told how to treat IPv6, in each namespace for itself.
+const KERNEL_V6: &str = "/proc/sys/net/ipv6/conf";
+
 /// Why there can be no hosts here, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unavailable(String);
@@ -58,6 +61,9 @@ impl Network {
     pub fn new() -> Result<Self, Unavailable> {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         sweep();
+        if !Path::new(KERNEL_V6).exists() {
+            return Err(Unavailable("this kernel has no IPv6".into()));
+        }
         let name = format!("{PREFIX}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let switch = Namespace::new(format!("{name}-sw"))?;
         // Without a router nobody asks who wants which multicast, so nothing may be withheld.
@@ -104,7 +110,7 @@ impl Host {
 
     /// Without IPv6, also without the address that each card gives itself.
     pub fn without_v6(self) -> Self {
-        self.exec("sysctl", &["-q", "-w", "net.ipv6.conf.all.disable_ipv6=1"]);
+        self.configure_v6("all/disable_ipv6", "1");
         self
     }
 
@@ -145,10 +151,16 @@ impl Host {
         let cable = ["-n", switch, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", self.name()];
         must(run("ip", &cable));
         self.set_port(&["master", "br0"]);
-        self.exec("sysctl", &["-q", "-w", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.eth0.accept_dad=0"]);
+        // Nobody else can have the address, so it need not be tried for a second first.
+        self.configure_v6("all/accept_dad", "0");
+        self.configure_v6("eth0/accept_dad", "0");
         self.set(&["link", "set", "lo", "up"]);
         self.set(&["link", "set", "eth0", "up"]);
         self.unplug(false);
+    }
+
+    fn configure_v6(&self, what: &str, value: &str) {
+        self.exec("sh", &["-c", &format!("echo {value} > {KERNEL_V6}/{what}")]);
     }
 
     fn set(&self, args: &[&str]) {
