@@ -4,4 +4,5 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
 pub mod fake;
+pub mod golden;
 pub mod rig;
