@@ -12,6 +12,7 @@
 //! other is what a bar is held against. Where a bar speaks of CPU, so do the clocks ([`thread_cpu`]).
 
 pub mod people;
+pub mod rival;
 pub mod sqlite;
 
 use std::path::PathBuf;
@@ -110,6 +111,8 @@ pub enum Bar {
     AtMost(f64),
     /// Ours is at least so many times the rival's.
     AtLeast(f64),
+    /// Ours is at most so much, whatever the rival's.
+    Within(f64),
     /// Told for comparison only.
     None,
 }
@@ -119,17 +122,19 @@ impl Bar {
         match self {
             Self::AtMost(most) => format!("≤ {most}"),
             Self::AtLeast(least) => format!("≥ {least}"),
+            Self::Within(most) => format!("ours ≤ {most}"),
             Self::None => "–".into(),
         }
     }
 
-    fn is_met(self, ratio: f64) -> &'static str {
-        match self {
-            Self::AtMost(most) if ratio <= most => "yes",
-            Self::AtLeast(least) if ratio >= least => "yes",
-            Self::AtMost(_) | Self::AtLeast(_) => "no",
-            Self::None => "–",
-        }
+    fn is_met(self, ours: f64, ratio: f64) -> &'static str {
+        let met = match self {
+            Self::AtMost(most) => ratio <= most,
+            Self::AtLeast(least) => ratio >= least,
+            Self::Within(most) => ours <= most,
+            Self::None => return "–",
+        };
+        if met { "yes" } else { "no" }
     }
 }
 
@@ -166,7 +171,11 @@ pub fn head() {
 /// Prints one row.
 pub fn row(work: &str, unit: Unit, figures: &Figures, bar: Bar) {
     let (ours, rival, ratio) = (unit.show(figures.ours()), unit.show(figures.rival()), figures.ratio());
-    say(&format!("| {work} | {ours} | {rival} | {ratio:.3} | {} | {} |", bar.text(), bar.is_met(ratio)));
+    say(&format!(
+        "| {work} | {ours} | {rival} | {ratio:.3} | {} | {} |",
+        bar.text(),
+        bar.is_met(figures.ours(), ratio)
+    ));
 }
 
 /// Prints a line: a bench has no other output.
@@ -216,6 +225,12 @@ pub fn wall<T>(work: impl FnOnce() -> T) -> (T, f64) {
     (made, begin.elapsed().as_secs_f64())
 }
 
+/// This moment.
+#[expect(clippy::disallowed_methods, reason = "a bench measures time")]
+pub fn clock() -> Instant {
+    Instant::now()
+}
+
 /// CPU time that `work` takes of this thread, in seconds: what others do on the machine does not count.
 pub fn cpu<T>(work: impl FnOnce() -> T) -> (T, f64) {
     let begin = thread_cpu();
@@ -249,7 +264,7 @@ mod tests {
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         let hundred: Vec<f64> = (1..=100).rev().map(f64::from).collect();
         assert_eq!((percentile(&hundred, 50), percentile(&hundred, 99)), (50.0, 99.0));
-        assert!(median(&[]).is_nan() && Bar::AtMost(1.0).is_met(median(&[])) == "no");
+        assert!(median(&[]).is_nan() && Bar::AtMost(1.0).is_met(0.0, median(&[])) == "no");
     }
 
     #[test]
