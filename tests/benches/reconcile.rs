@@ -463,7 +463,7 @@ fn id(rng: &mut ChaCha20Rng) -> [u8; 32] {
 
 fn storage(items: &[(u64, [u8; 32])]) -> anyhow::Result<NegentropyStorageVector> {
     let mut storage = NegentropyStorageVector::with_capacity(items.len());
-    items.iter().try_for_each(|(at, id)| storage.insert(*at, Id::new(*id)))?;
+    items.iter().try_for_each(|(at, id)| storage.insert(*at, Id::from_byte_array(*id)))?;
     storage.seal()?;
     Ok(storage)
 }
