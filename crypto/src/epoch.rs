@@ -189,6 +189,27 @@ fn seal_box(rng: &mut impl CryptoRng, bound: &Circumstances<'_>, to: &Prekey, se
     KeyBox { device: to.device, sealed: Box::new(sealed) }
 }
 
+/// An epoch of one member, `with`'s, whose box holds `secret`; with `broken`, it commits to another one. For fuzz
+/// bodies: no honest rekey chooses its secret.
+pub(crate) fn boxed(
+    rng: &mut impl CryptoRng,
+    log: &LogId,
+    author: &DeviceId,
+    with: &PrekeySecret,
+    secret: &[u8; 32],
+    broken: bool,
+) -> (Rekey, KeyBox) {
+    let (device, prekey) = (*author, with.id());
+    let mut commitment = EpochSecret::from_bytes(secret).commitment(log);
+    commitment[0] ^= u8::from(broken);
+    let mut rekey = Rekey { generation: 1, commitment, members: vec![Member { device, prekey, box_hash: [0; 32] }] };
+    let info = rekey.bound(log, author).info(&device, &prekey);
+    let sealed = boxes::seal(rng, &with.public(), &info, &[], secret);
+    let sealed = KeyBox { device, sealed: Box::new(sealed.try_into().expect("32 bytes and the box's overhead")) };
+    rekey.members[0].box_hash = sealed.hash();
+    (rekey, sealed)
+}
+
 /// Opens this device's box of an epoch: membership, prekey, hash, seal, commitment.
 pub fn open_box(
     log: &LogId,

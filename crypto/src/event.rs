@@ -364,7 +364,7 @@ fn commitment(key: &EventKey) -> [u8; 16] {
 }
 
 /// Body ‖ 80 ‖ 00… up to the least bucket that holds it.
-fn pad(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn pad(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let bucket = BUCKETS.into_iter().find(|bucket| body.len() < *bucket)?;
     let mut padded = Zeroizing::new(Vec::with_capacity(bucket));
     padded.extend_from_slice(body);
@@ -374,7 +374,7 @@ fn pad(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// The inverse of [`pad`], and of nothing else: a body in a greater bucket than it needs is refused.
-fn unpad(mut padded: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn unpad(mut padded: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
     let mark = padded.iter().rposition(|byte| *byte != 0).filter(|at| padded[*at] == 0x80)?;
     let least = BUCKETS.into_iter().find(|bucket| mark < *bucket)?;
     if padded.len() != least {

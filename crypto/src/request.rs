@@ -25,7 +25,7 @@ use rand_core::CryptoRng;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::boxes::{self, OVERHEAD, PrekeySecret};
+use crate::boxes::{self, OVERHEAD, PrekeyPublic, PrekeySecret};
 use crate::bundle::{Bundle, BundleFault, MAX_DEVICES, ProvenBundle, ProvenDevice};
 use crate::cert::{CertChain, ChainFault, Proven};
 use crate::codec::{DecodeError, Reader, Wire, Writer, ascending};
@@ -357,6 +357,18 @@ impl VerifiedRequest {
 }
 
 impl SealedRequest {
+    /// Any bytes, sealed to one device as a padded request is. For fuzz bodies: no request has them.
+    pub(crate) fn of(rng: &mut impl CryptoRng, device: &DeviceId, to: &PrekeyPublic, padded: &[u8]) -> Self {
+        let (key, prekey) = (Zeroizing::new(random::<32>(rng)), to.id());
+        let sealed = boxes::seal(rng, to, &box_info(device, &prekey), &[], &*key);
+        let sealed = Box::new(sealed.try_into().expect("32 bytes and the box's overhead"));
+        let boxes = vec![ContentBox { device: *device, prekey, sealed }];
+        let nonce = random(rng);
+        let sealing = Payload { msg: padded, aad: &seal_aad(&boxes) };
+        let ct = XChaCha20Poly1305::new((&*key).into()).encrypt(&nonce.into(), sealing);
+        Self { nonce, boxes, ct: ct.expect("XChaCha20 takes 256 GiB") }
+    }
+
     /// Which prekey of a device it is sealed to.
     pub fn prekey_of(&self, device: &DeviceId) -> Option<PrekeyId> {
         self.box_of(device).map(|content| content.prekey)
