@@ -2,8 +2,12 @@
 //!
 //! ```text
 //! script   u8 state (0 greeting, 1 proven, 2 synced with granted logs) · steps…
-//! step     u8 op · u8 len · len bytes        op 0–5: a frame (lane = op % 3), else a command made of the bytes
+//! step     u8 op · u8 len · len bytes        op % 16 in 0–5: a frame (lane = op % 3), else a command made of the bytes
+//!          op ≥ 128: behind the frame's first byte stands the name that this session gives log (op / 16) % 4
 //! ```
+//!
+//! Deep: the peer is proven and logs are granted, so frames reach the windows, the clocks and the
+//! exchange of each log; bytes alone would never guess the name of one.
 //!
 //! What is checked beside "no panic": a fatal fault closes, nothing follows a close, and what decodes
 //! encodes to the same bytes.
@@ -11,6 +15,7 @@
 use y7ke_crypto::cert::{Caps, CertChain, Subject};
 use y7ke_crypto::clock::{Clock, Tip};
 use y7ke_crypto::codec::Wire;
+use y7ke_crypto::hello::Transcript;
 use y7ke_crypto::ids::{DeviceId, EventId, LogId};
 use y7ke_crypto::sign::{DeviceKey, NetSecret, RootKey};
 
@@ -37,6 +42,12 @@ impl Device {
         Session::new(Config { chain: self.chain.clone(), net, peer, dialer, nonce }, 0)
     }
 }
+
+/// A body.
+pub type Target = fn(&[u8]);
+
+/// Every body by name.
+pub const ALL: &[(&str, Target)] = &[("session", session), ("frame", frame)];
 
 /// A session in the state that `state` names, its peer played honestly up to there.
 pub fn session_in(state: u8) -> Session {
@@ -106,7 +117,7 @@ fn input(op: u8, bytes: &[u8]) -> Input {
     match op % 16 {
         lane @ 0..=5 => Input::Frame {
             lane: [Lane::Handshake, Lane::Sync, Lane::Msg][usize::from(lane % 3)],
-            bytes: bytes.to_vec(),
+            bytes: if op < 128 { bytes.to_vec() } else { named(bytes, op / 16 % 4) },
         },
         6 => Input::Grant { log, stage: Stage::Shared, heads: heads(n) },
         7 => Input::Grant { log, stage: Stage::Identity, heads: heads(n) },
@@ -118,6 +129,16 @@ fn input(op: u8, bytes: &[u8]) -> Input {
         14 => Input::Trust,
         _ => Input::Timeout,
     }
+}
+
+/// The frame with the session's name of log `n` behind its kind. The nonces are those of [`Device::session`].
+fn named(bytes: &[u8], n: u8) -> Vec<u8> {
+    let net = NetSecret::from_bytes(&[1; 32]).id();
+    let (dialer_nonce, listener_nonce) = ([1; 32], [0; 32]);
+    let seen = Transcript { dialer_nonce, listener_nonce, dialer_net: net, listener_net: net };
+    let tag = seen.tag_key().tag(&LogId::from([n; 32]));
+    let (kind, rest) = bytes.split_at(bytes.len().min(1));
+    [kind, tag.as_bytes(), rest].concat()
 }
 
 fn outcome(n: u8) -> Outcome {

@@ -3,6 +3,12 @@
 
 use crate::{Address, framing, peer};
 
+/// A body.
+pub type Target = fn(&[u8]);
+
+/// Every body by name.
+pub const ALL: &[(&str, Target)] = &[("address", address), ("lane", lane)];
+
 /// A lane's bytes: the items are the same however the bytes are cut, and write back to the same bytes.
 pub fn lane(data: &[u8]) {
     framing::fuzz(data);
