@@ -3,20 +3,44 @@
 //! Each takes any bytes and must neither panic nor break what it checks. Smoke-run on stable by the
 //! tests below; `tests/fuzz` wraps them. A panic is how they report what they found.
 
+mod disk;
+mod folds;
+mod rows;
+
+use std::sync::OnceLock;
+
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use y7ke_crypto::cert::{Caps, CertChain, Subject};
 use y7ke_crypto::codec::Wire;
-use y7ke_crypto::event::{Class, Dep, Header, Payload, WireEvent};
+use y7ke_crypto::event::{Class, Dep, Header, MAX_DEPS, Payload, WireEvent};
 use y7ke_crypto::ids::{EpochId, LogId};
 use y7ke_crypto::sign::{DeviceKey, NetSecret, RootKey, Verified};
 use y7ke_crypto::vault::VaultFile;
 
 use crate::admit::LogSpec;
 use crate::body::Body;
+pub use crate::body::fuzz::decode as body;
 use crate::fork::ForkProof;
 use crate::id::Event;
 use crate::store::{Admission, Batch, Ledger, Storage, SubKeys};
+pub use disk::Disk;
+pub use folds::folds;
+pub use rows::rows;
+
+/// A body.
+pub type Target = fn(&[u8]);
+
+/// Every body by name.
+pub const ALL: &[(&str, Target)] = &[
+    ("body", body),
+    ("folds", folds),
+    ("fork_proof", fork_proof),
+    ("graph", graph),
+    ("rows", rows),
+    ("stored_values", stored_values),
+    ("wire_event", wire_event),
+];
 
 /// A fork proof from a peer: what decodes and verifies encodes to the same bytes.
 pub fn fork_proof(data: &[u8]) {
@@ -30,14 +54,33 @@ pub fn stored_values(data: &[u8]) {
     crate::store::schema::decode_any(data);
 }
 
-/// An event from the wire, handed to a ledger that knows its log: nothing unsigned gets in.
+/// An event from the wire, handed to a ledger that knows its log: nothing unsigned gets in. Then the same event
+/// in that log and signed by a device of it, behind its introduction: so the rules of admission are reached.
 pub fn wire_event(data: &[u8]) {
     let Ok(wire) = WireEvent::from_bytes(data) else { return };
     let mut batch = batch();
     let event = Event::from_wire(wire);
     let is_signed = event.clone().verify().is_ok();
-    let outcome = batch.admit(event, Vec::new(), device(1).id()).expect("memory does not fail");
+    let outcome = batch.admit(event.clone(), Vec::new(), device(1).id()).expect("memory does not fail");
     assert!(is_signed || matches!(outcome, Admission::Refused(_)));
+    let author = device(1);
+    let first =
+        Event::new(Header::open(spec().id(), author.id(), 1, 5, vec![]), Payload::Full(join(&author).to_bytes()));
+    let first = author.sign(first).expect("its own device");
+    hand_over(&mut batch, &first);
+    let mut header = event.claim.header().clone();
+    (header.log, header.device) = (spec().id(), author.id());
+    header.deps.retain(|dep| dep.device != author.id());
+    header.deps.truncate(MAX_DEPS - 1);
+    header.deps.push(first.as_dep());
+    header.deps.sort_unstable_by_key(|dep| dep.device);
+    if let Payload::Full(_) = event.claim.payload()
+        && let Ok(mended) = author.sign(Event::new(header, event.claim.payload().clone()))
+    {
+        hand_over(&mut batch, &mended);
+        let heads = batch.heads(&spec().id()).expect("memory does not fail");
+        assert!(heads.iter().all(|head| [first.id(), mended.id()].contains(head)), "a head that nobody wrote");
+    }
 }
 
 /// A graph of validly signed events with arbitrary headers: whatever is admitted keeps the invariants
@@ -118,14 +161,27 @@ fn join(device: &DeviceKey) -> Body {
     Body::Join { chain: CertChain::rooted(&root(), subject) }
 }
 
+/// An empty log on a copy of a disk that was made once.
 fn batch() -> Batch {
-    let mut rng = ChaCha20Rng::from_seed([1; 32]);
-    let (_, dek) = VaultFile::with_file_slot(&mut rng);
-    let ledger = Ledger::open(Storage::memory(), SubKeys::new(&dek)).expect("memory does not fail");
-    let mut batch = ledger.begin(&mut rng).expect("no other batch is open");
+    static IMAGE: OnceLock<Vec<u8>> = OnceLock::new();
+    let disk = Disk::of(IMAGE.get_or_init(empty).clone());
+    open(&disk).begin(&mut ChaCha20Rng::from_seed([1; 32])).expect("no other batch is open")
+}
+
+fn empty() -> Vec<u8> {
+    let disk = Disk::default();
+    let ledger = open(&disk);
+    let mut batch = ledger.begin(&mut ChaCha20Rng::from_seed([1; 32])).expect("no other batch is open");
     let log: LogId = batch.ensure_log(spec()).expect("memory does not fail");
     assert_eq!(log, spec().id());
-    batch
+    batch.commit().expect("memory does not fail");
+    drop(ledger);
+    disk.durable()
+}
+
+fn open(disk: &Disk) -> Ledger {
+    let (_, dek) = VaultFile::with_file_slot(&mut ChaCha20Rng::from_seed([1; 32]));
+    Ledger::open(Storage::Backend(Box::new(disk.clone())), SubKeys::new(&dek)).expect("memory does not fail")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //!                                              └─▶ drop: nothing happened, in the file or in memory
 //! ```
 
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, SeedableRng};
@@ -15,7 +15,7 @@ use y7ke_crypto::ids::{DeviceId, EpochId, EventId, LogId};
 use zeroize::Zeroizing;
 
 use super::memo::Memo;
-use super::raw::Tbl;
+use super::raw::{Range, Tbl};
 use super::schema::{self, EpochInfo, LogState, Place, Record, epoch_key, meta, name};
 use super::view::context;
 use super::{EventRef, PoolLease, StorageError, View};
@@ -74,6 +74,27 @@ impl Deref for Batch {
 
     fn deref(&self) -> &View {
         &self.view
+    }
+}
+
+/// For fuzz bodies: rows as a damaged or hostile file has them.
+impl Batch {
+    /// Key and value of every row of a table.
+    pub(crate) fn raw_rows(&self, table: Tbl) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StorageError> {
+        let mut rows = Vec::new();
+        self.view.tables.walk(table, Range::ALL, &mut |key, value| {
+            rows.push((key.to_vec(), value.to_vec()));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(rows)
+    }
+
+    /// Puts any bytes under any key, or takes what is there away.
+    pub(crate) fn raw_write(&mut self, table: Tbl, key: Vec<u8>, value: Option<Vec<u8>>) {
+        match value {
+            Some(value) => self.view.tables.put(table, key, value),
+            None => self.view.tables.delete(table, key),
+        }
     }
 }
 
