@@ -268,3 +268,15 @@ fn person_line(number: usize, person: &ContactView) -> String {
     let unread = if person.unread == 0 { String::new() } else { format!(", {} unread", person.unread) };
     format!("{number}. {}, {state}{unread}", screen::name(person))
 }
+
+/// The body of the fuzz target: see `crate::fuzz`.
+pub(crate) fn fuzz(text: &str) {
+    for in_chat in [false, true] {
+        if let Typed::Say(words) = typed::parse(text, in_chat) {
+            assert!(in_chat && !words.trim().is_empty(), "nothing is no message");
+        }
+    }
+    let shown = screen::clean(text);
+    assert!(shown.replace("\n    ", "").chars().all(|letter| !letter.is_control()), "a message drives the terminal");
+    assert_eq!(screen::clean(&shown.replace("\n    ", "\n")), shown, "what is clean stays as it is");
+}

@@ -24,6 +24,7 @@ mod closed;
 mod commands;
 mod dialing;
 mod drafts;
+pub(crate) mod fuzz;
 mod identity;
 mod keeping;
 mod links;

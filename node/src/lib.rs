@@ -19,6 +19,8 @@ pub mod api;
 pub mod cli;
 pub mod console;
 pub mod core;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod home;
 mod keyring;
 pub mod logtool;

@@ -197,6 +197,42 @@ fn text(line: &impl Serialize) -> String {
     })
 }
 
+/// The body of the fuzz target: see `crate::fuzz`.
+///
+/// ```text
+/// u8 how   even: the rest is a stream of lines     odd: how / 2 names a method, the rest is its parameters
+/// ```
+pub(crate) fn fuzz(data: &[u8]) {
+    let Some((how, rest)) = data.split_first() else { return };
+    if how % 2 == 0 {
+        let capacity = 1 + usize::from(how / 2);
+        Lines::new(BufReader::with_capacity(capacity, rest)).for_each(|line| match line {
+            Line::Text(line) => parsed(&line),
+            Line::TooLong => answered(&error_line(&Id::Null, &Fault::too_long())),
+            Line::Broken(fault) => unreachable!("a slice does not fail: {fault}"),
+        });
+    } else {
+        let method = methods::name(usize::from(how / 2));
+        let line = [br#"{"jsonrpc":"2.0","id":1,"method":""#, method.as_bytes(), br#"","params":"#, rest, b"}"];
+        parsed(&line.concat());
+    }
+}
+
+fn parsed(line: &[u8]) {
+    match call::parse(line) {
+        Ok(None) => {}
+        Ok(Some(Call { id, .. })) => answered(&answer_line(&id.unwrap_or(Id::Null), &Ok(Answer::Done {}))),
+        Err((id, fault)) => answered(&error_line(&id, &fault)),
+    }
+}
+
+/// An answer is one line of JSON, and names the version.
+fn answered(line: &str) {
+    assert!(!line.contains('\n'), "an answer of two lines");
+    let value: serde_json::Value = serde_json::from_str(line).expect("an answer is JSON");
+    assert_eq!(value["jsonrpc"], "2.0");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

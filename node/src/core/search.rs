@@ -64,7 +64,11 @@ impl Query {
     }
 
     fn fits(&self, row: &MessageRow) -> bool {
-        let text = row.text.to_lowercase();
+        self.finds(&row.text)
+    }
+
+    fn finds(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
         self.words.iter().all(|word| text.contains(word.as_str()))
     }
 
@@ -130,6 +134,15 @@ impl<R: CryptoRng> Round<'_, R> {
         let found = query.find(self.view(), query.logs(&self.contacts()?)?, || true)?;
         Ok(Answer::Messages { messages: self.show_messages(found.rows)?, more: found.more })
     }
+}
+
+/// The body of the fuzz target: see `crate::fuzz`. The first line is looked for in the rest.
+pub(crate) fn fuzz(data: &str) {
+    let (wanted, text) = data.split_once('\n').unwrap_or((data, data));
+    let Ok(query) = Query::new(wanted, None, 1) else { return };
+    assert!(query.words.iter().all(|word| !word.is_empty()));
+    let said = |word: &str| text.contains(word);
+    assert!(!wanted.split_whitespace().all(said) || query.finds(text), "what was said is not found");
 }
 
 #[cfg(test)]

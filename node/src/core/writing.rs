@@ -69,7 +69,7 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// The newest prekey of each device of a person that is not revoked.
-    fn prekeys_of(&self, root: &RootId) -> Step<Vec<Verified<Prekey>>> {
+    pub(super) fn prekeys_of(&self, root: &RootId) -> Step<Vec<Verified<Prekey>>> {
         let devices = views::devices(self.view(), root)?;
         let usable = devices.into_iter().filter(|row| !row.revoked).filter_map(|row| row.prekey);
         Ok(usable.filter_map(|prekey| prekey.verify().ok()).collect())

@@ -65,6 +65,11 @@ pub(super) fn find(method: &str) -> Option<Parser> {
     METHODS.iter().find(|(name, _)| *name == method).map(|(_, parser)| *parser)
 }
 
+/// The name of a method by its number, for the fuzz body.
+pub(super) fn name(number: usize) -> &'static str {
+    METHODS[number % METHODS.len()].0
+}
+
 /// Runs `parser` and refuses what it did not ask for: a misspelt option is never silently without effect.
 pub(super) fn parse(parser: Parser, params: Map<String, Value>) -> Result<Command, Fault> {
     let mut params = Params(params);
