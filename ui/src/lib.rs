@@ -19,6 +19,9 @@ pub mod backend;
 pub mod desktop;
 #[forbid(unsafe_code)]
 pub mod fonts;
+#[doc(hidden)]
+#[forbid(unsafe_code)]
+pub mod fuzz;
 #[forbid(unsafe_code)]
 pub mod locked;
 #[forbid(unsafe_code)]
