@@ -1,0 +1,4 @@
+//! How deep it gets: multiaddresses as text.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| y7ke_transport::fuzz::address(data));

@@ -1,0 +1,4 @@
+//! How deep it gets: decoder.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| y7ke_crypto::fuzz::proof(data));
