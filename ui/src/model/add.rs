@@ -7,8 +7,11 @@ use super::{person, text};
 /// Characters of a greeting (PROTOCOL C).
 pub const GREETING_CHARS: usize = 280;
 
-/// Letters of an id after `y7:`, fewest: 32 bytes in base58 are 43 or 44, rarely fewer.
+/// Letters of an id after `y7:`, as good as always: 32 bytes in base58 are 43 or 44.
 const LEAST_LETTERS: usize = 42;
+
+/// Letters of the shortest id there can be: a key that begins with zeros has one letter for each.
+const FEWEST_LETTERS: usize = 32;
 
 /// What is known of the id that stands in the field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,10 +95,11 @@ pub fn judge<'a>(
     read: impl FnOnce(&str) -> Result<String, String>,
 ) -> Verdict {
     let typed = cleaned(typed);
-    if let Some(early) = before_parsing(&typed) {
+    let parsed = read(&typed);
+    if let Some(early) = before_parsing(&typed, parsed.is_ok()) {
         return early;
     }
-    let y7_id = match read(&typed) {
+    let y7_id = match parsed {
         Ok(y7_id) => y7_id,
         Err(words) => return Verdict::Bad(words),
     };
@@ -108,8 +112,8 @@ pub fn judge<'a>(
     }
 }
 
-/// What can be said without parsing: an id being typed is not yet wrong.
-fn before_parsing(typed: &str) -> Option<Verdict> {
+/// What can be said without parsing: an id being typed is not yet wrong. A short one may be whole (`parses`).
+fn before_parsing(typed: &str, parses: bool) -> Option<Verdict> {
     if typed.is_empty() {
         return Some(Verdict::Empty);
     }
@@ -123,7 +127,8 @@ fn before_parsing(typed: &str) -> Option<Verdict> {
     if let Some(odd) = letters.chars().find(|c| !is_base58(*c)) {
         return Some(Verdict::Bad(format!("“{odd}” cannot be part of an id")));
     }
-    let short = letters.len() < LEAST_LETTERS && letters.len() == rest.len();
+    let whole = parses && letters.len() >= FEWEST_LETTERS;
+    let short = letters.len() < LEAST_LETTERS && letters.len() == rest.len() && !whole;
     short.then(|| Verdict::Unfinished(format!("{} of about 44 letters and digits", letters.len())))
 }
 
@@ -177,6 +182,14 @@ mod tests {
         assert_eq!(verdict(ADA), Verdict::Ready(ADA.into()));
         assert_eq!(verdict(&text::groups(ADA)), Verdict::Ready(ADA.into()));
         assert_eq!(verdict(&format!("{ADA}?via=%2Fip4")), Verdict::Ready(ADA.into()));
+    }
+
+    /// One key in 65,536 has fewer than 42 letters: whoever has it can be added all the same.
+    #[test]
+    fn b1_a_rare_short_id_is_an_id() {
+        let short = &ADA[..3 + 41];
+        assert_eq!(verdict(short), Verdict::Ready(short.into()));
+        assert!(matches!(verdict(&ADA[..3 + 31]), Verdict::Unfinished(_)));
     }
 
     #[test]

@@ -585,7 +585,7 @@ impl World {
         ALARM.with_borrow(|heard| assert!(n == LIAR || heard.is_empty(), "a fault of our own: {heard:?}"));
         outputs.into_iter().for_each(|output| self.carry(n, output));
         // Only now: of what the round said, some was said before it heard that the session is over.
-        heard_closed.iter().for_each(|session| drop(self.machines[n].ends.remove(session)));
+        self.machines[n].ends.retain(|session, _| !heard_closed.contains(session));
         if self.machines[n].disk_may_fail {
             self.reopen(n);
         }
