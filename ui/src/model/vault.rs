@@ -116,9 +116,9 @@ const FIRST_GUESSES: [&str; 20] = [
 /// about a second (Argon2id).
 fn strength(typed: &Typed) -> &'static str {
     match bits(&typed.0) {
-        0..=20 => "Very easy to guess.",
-        21..40 => "Easy to guess for somebody who has this computer's files. A few words more help.",
-        40..64 => "Hard to guess.",
+        0..=25 => "Very easy to guess.",
+        26..=40 => "Easy to guess for somebody who has this computer's files. A few words more help.",
+        41..64 => "Hard to guess.",
         _ => "Very hard to guess.",
     }
 }

@@ -56,7 +56,9 @@ impl ChatRows {
     fn tell(&self, change: Change) {
         match change {
             Change::Added(row) => self.notify.row_added(row, 1),
-            Change::Earlier(rows) => self.notify.row_added(0, rows),
+            // One by one: the list (Slint 1.17) takes rows for visible ones if there are more of them than rows above
+            // its first visible one, and loses its place.
+            Change::Earlier(rows) => (0..rows).for_each(|_| self.notify.row_added(0, 1)),
             Change::Changed(row) if row < self.row_count() => self.notify.row_changed(row),
             Change::Changed(_) => {}
             Change::Removed(row) => self.notify.row_removed(row, 1),
