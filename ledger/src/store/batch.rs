@@ -77,10 +77,13 @@ impl Deref for Batch {
     }
 }
 
+/// Key and value, as they lie in a table.
+type RawRow = (Vec<u8>, Vec<u8>);
+
 /// For fuzz bodies: rows as a damaged or hostile file has them.
 impl Batch {
-    /// Key and value of every row of a table.
-    pub(crate) fn raw_rows(&self, table: Tbl) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StorageError> {
+    /// Every row of a table.
+    pub(crate) fn raw_rows(&self, table: Tbl) -> Result<Vec<RawRow>, StorageError> {
         let mut rows = Vec::new();
         self.view.tables.walk(table, Range::ALL, &mut |key, value| {
             rows.push((key.to_vec(), value.to_vec()));
