@@ -89,7 +89,7 @@ fn step(world: &mut World, op: u8, script: &mut Script<'_>) {
         0 => raw_frame(world, script),
         1 => noise_of_a_stranger(world, script),
         2 | 3 => world.bend_next(script.byte(), script.word(), script.byte()),
-        4 => world.hold(script.byte() % 2 == 0),
+        4 => world.hold(script.byte().is_multiple_of(2)),
         5 => world.say_again(usize::from(script.byte())),
         6 => connect(world, script),
         7 => world.disconnect(script.byte()),
@@ -184,7 +184,11 @@ fn command(world: &mut World, n: usize, script: &mut Script<'_>) {
         4 => Command::ContactRename { y7_id: person(world, script), name: script.text() },
         5 => Command::ContactBlock { y7_id: person(world, script) },
         6 => Command::ContactUnblock { y7_id: person(world, script) },
-        7 => Command::ContactVerify { y7_id: person(world, script), digits: None, verified: script.byte() % 2 == 0 },
+        7 => Command::ContactVerify {
+            y7_id: person(world, script),
+            digits: None,
+            verified: script.byte().is_multiple_of(2),
+        },
         8 => Command::ContactSafetyNumber { y7_id: person(world, script) },
         9 => Command::RequestList,
         10 => Command::RequestAccept { request_id: world.request_id(n, script.byte()) },
@@ -192,12 +196,12 @@ fn command(world: &mut World, n: usize, script: &mut Script<'_>) {
         12 => Command::RequestCancel { request_id: world.request_id(n, script.byte()) },
         13..=15 => {
             let to = conversation(world, script);
-            let reply_to = (script.byte() % 4 == 0).then(|| world.message_id(n, script.byte()));
+            let reply_to = (script.byte().is_multiple_of(4)).then(|| world.message_id(n, script.byte()));
             Command::MessageSend { to, text: script.text(), reply_to }
         }
         16 => {
             let of = conversation(world, script);
-            let before = (script.byte() % 2 == 0).then(|| world.message_id(n, script.byte()));
+            let before = (script.byte().is_multiple_of(2)).then(|| world.message_id(n, script.byte()));
             Command::MessageList { of, before, limit: usize::from(script.byte()) }
         }
         17 => Command::MessageSearch { query: script.text(), y7_id: None, limit: usize::from(script.byte()) },

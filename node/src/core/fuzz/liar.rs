@@ -293,12 +293,12 @@ fn opening(world: &World, script: &mut Script<'_>) -> Option<Opening> {
 
 /// A frame that names a log as the session does, and goes on with any bytes.
 fn tagged(world: &mut World, script: &mut Script<'_>) {
-    let lane = if script.byte() % 2 == 0 { Lane::Sync } else { Lane::Msg };
+    let lane = if script.byte().is_multiple_of(2) { Lane::Sync } else { Lane::Msg };
     let log = log(world, script);
     let Some(tag) = world.tag(&log) else { return };
     let mut frame = Writer::new();
     frame.u8(script.byte());
-    if script.byte() % 2 == 0 {
+    if script.byte().is_multiple_of(2) {
         frame.count(script.below(4));
     }
     frame.put(&tag).raw(script.bytes());
@@ -308,10 +308,10 @@ fn tagged(world: &mut World, script: &mut Script<'_>) {
 /// A clock that claims anything of devices that exist.
 fn claims(world: &World, script: &mut Script<'_>, log: &LogId) -> Clock {
     let held = world.machines[LIAR].view().clock(log).expect("memory does not fail");
-    let mut clock = if script.byte() % 2 == 0 { held } else { Clock::new() };
+    let mut clock = if script.byte().is_multiple_of(2) { held } else { Clock::new() };
     for _ in 0..script.below(4) {
         let device = device(world, script);
-        let seq = if script.byte() % 4 == 0 { u64::MAX } else { u64::from(script.byte()) + 1 };
+        let seq = if script.byte().is_multiple_of(4) { u64::MAX } else { u64::from(script.byte()) + 1 };
         let tip = Tip { seq, id: EventId::from([script.byte(); 32]) };
         match script.byte() % 3 {
             0 => clock.remove(&device),
@@ -341,7 +341,7 @@ fn acknowledge(world: &mut World, script: &mut Script<'_>) {
         Want { device: device(world, script), from, to: from + u64::from(script.byte()) }
     };
     let unopened: Vec<Want> = (0..script.below(2)).map(|_| range(script)).collect();
-    let number = if script.byte() % 8 == 0 { u64::MAX } else { u64::from(script.byte()) + 1 };
+    let number = if script.byte().is_multiple_of(8) { u64::MAX } else { u64::from(script.byte()) + 1 };
     let Ok(ack) = me.sign(Ack { log, device: me.id(), number, clock, unopened }) else { return };
     let Some(tag) = world.tag(&log) else { return };
     let mut frame = Writer::new();

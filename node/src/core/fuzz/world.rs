@@ -53,6 +53,9 @@ const START_WALL_MS: u64 = 1_790_000_000_000;
 
 type Rng = ChaCha20Rng;
 
+/// Id and text of each message, and the digest of the heads of the logs that they stand in.
+type Talk = (Vec<(String, String)>, BTreeMap<LogId, [u8; 32]>);
+
 /// A session as one of its ends sees it.
 #[derive(Default)]
 struct End {
@@ -266,8 +269,8 @@ impl World {
         assert_eq!(talks[0], talks[1], "victim and friend differ");
     }
 
-    /// (id, text, disputed) of everything said with `y7_id`, and the heads of the logs it stands in.
-    fn talk(&mut self, n: usize, y7_id: &str) -> (Vec<(String, String)>, BTreeMap<LogId, [u8; 32]>) {
+    /// Everything said with `y7_id`.
+    fn talk(&mut self, n: usize, y7_id: &str) -> Talk {
         let of = Conversation::Person(y7_id.to_owned());
         let answer = self.ask(n, Command::MessageList { of, before: None, limit: 500 });
         let Ok(Answer::Messages { messages, .. }) = answer else { panic!("no messages: {answer:?}") };
@@ -448,7 +451,7 @@ impl World {
         let session = SessionId(self.fresh());
         self.ghosts.insert(number, session);
         self.machines[VICTIM].ends.insert(session, End::default());
-        let (peer, dialer) = (NetKey::from([200 + number; 32]), number % 2 == 0);
+        let (peer, dialer) = (NetKey::from([200 + number; 32]), number.is_multiple_of(2));
         self.push(VICTIM, Input::Net(NetEvent::Opened { session, peer, path: path(9), dialer }));
         self.settle();
         session
