@@ -22,16 +22,24 @@
 //! 2. Of equal links only one is proposed at a time; a second proposal means that the first is lost,
 //!    so the newer one replaces it (the peer restarted, and we have not noticed).
 //! 3. A worse link that is proposed while a better one is live is a race that the peer is about to end
-//!    by dropping it, or, when the live one is settled for long, news that the peer lost the better one.
-//! 4. A session is ended before its successor starts: `Closed{Replaced}`, then `Opened`.
-//! 5. Nobody waits for a timer: each wait ends when a link becomes ready, fails or goes down, and a
-//!    link that does nothing goes down by its idle timeout.
+//!    by dropping it. If the live one had settled by then, or the peer lets the worse one stand for as long as
+//!    it takes to settle, it is news: the peer lost the better one (it moved, and we hear nothing of that).
+//! 4. In the same way a better link that is about to be ready is waited for, but not for longer than that: it
+//!    may lead to where the peer was.
+//! 5. A session is ended before its successor starts: `Closed{Replaced}`, then `Opened`.
+//! 6. But for 3 and 4 nobody waits for the clock: each wait ends when a link becomes ready, fails or goes down,
+//!    and a link that does nothing goes down by its idle timeout.
+//! 7. What the peer proposed before the live one and still stands when that has settled is dead: it is dropped,
+//!    so that it is not taken for a successor.
+//! 8. A link whose lanes do not come promises nothing: the other end may be gone. It keeps us neither from
+//!    dialling nor from proposing another.
 //!
 //! The state is pure: no clock, no IO. `L` is a connection's id.
 
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use y7ke_crypto::ids::NetKey;
@@ -71,9 +79,9 @@ pub(crate) enum Order<L> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Established, no lanes.
-    Idle,
+    Idle { since_ms: u64 },
     /// We are opening the lanes.
-    Proposed,
+    Proposed { since_ms: u64 },
     /// The lanes are up.
     Ready { since_ms: u64 },
     /// It carries the session.
@@ -118,7 +126,7 @@ impl<L: Copy + Ord> Arbiter<L> {
     pub(crate) fn up(&mut self, peer: NetKey, link: L, rank: Rank, mine: bool, now_ms: u64) -> Vec<Order<L>> {
         let order = self.take_order();
         let pair = self.pairs.entry(peer).or_insert_with(|| Pair { links: BTreeMap::new() });
-        pair.links.insert(link, Link { rank, mine, order, phase: Phase::Idle });
+        pair.links.insert(link, Link { rank, mine, order, phase: Phase::Idle { since_ms: now_ms } });
         self.settle(&peer, now_ms)
     }
 
@@ -126,7 +134,7 @@ impl<L: Copy + Ord> Arbiter<L> {
     pub(crate) fn ready(&mut self, peer: &NetKey, link: L, now_ms: u64) -> Vec<Order<L>> {
         let order = self.take_order();
         self.change(peer, link, |link| {
-            if matches!(link.phase, Phase::Idle | Phase::Proposed) {
+            if matches!(link.phase, Phase::Idle { .. } | Phase::Proposed { .. }) {
                 (link.phase, link.order) = (Phase::Ready { since_ms: now_ms }, order);
             }
         });
@@ -175,14 +183,27 @@ impl<L: Copy + Ord> Arbiter<L> {
         orders
     }
 
+    /// Looks again at pairs whose clock has run out.
+    pub(crate) fn timeout(&mut self, now_ms: u64) -> Vec<(NetKey, Vec<Order<L>>)> {
+        let due = |pair: &Pair<L>| pair.wake_ms(self.settle_ms).is_some_and(|at| at <= now_ms);
+        let due: Vec<NetKey> = self.pairs.iter().filter(|(_, pair)| due(pair)).map(|(peer, _)| *peer).collect();
+        due.into_iter().map(|peer| (peer, self.settle(&peer, now_ms))).collect()
+    }
+
+    /// When to call `timeout`.
+    pub(crate) fn poll_timeout(&self) -> Option<u64> {
+        self.pairs.values().filter_map(|pair| pair.wake_ms(self.settle_ms)).min()
+    }
+
     /// Everybody who is connected.
     pub(crate) fn peers(&self) -> Vec<NetKey> {
         self.pairs.keys().copied().collect()
     }
 
-    /// Is this peer connected, over a link that is not on its way out?
-    pub(crate) fn is_connected(&self, peer: &NetKey) -> bool {
-        self.pairs.get(peer).is_some_and(|pair| pair.links.values().any(Link::is_of_use))
+    /// Is this peer connected, over a link that carries a session or is about to?
+    pub(crate) fn is_connected(&self, peer: &NetKey, now_ms: u64) -> bool {
+        let promising = |link: &Link| link.is_promising(self.settle_ms, now_ms);
+        self.pairs.get(peer).is_some_and(|pair| pair.links.values().any(promising))
     }
 
     /// Is there a link that may replace the live one? Then the live one ending by itself is that.
@@ -206,12 +227,12 @@ impl<L: Copy + Ord> Arbiter<L> {
         if pair.is_ending() {
             return Vec::new();
         }
-        let mut orders = Vec::from_iter(pair.propose());
+        let mut orders = Vec::from_iter(pair.propose(self.settle_ms, now_ms));
         match pair.live() {
-            Some((link, live)) => orders.extend(pair.replace(link, &live, self.settle_ms)),
-            None => orders.extend(pair.start(&mut self.next_session, now_ms)),
+            Some((link, live)) => orders.extend(pair.replace(link, &live, self.settle_ms, now_ms)),
+            None => orders.extend(pair.start(&mut self.next_session, self.settle_ms, now_ms)),
         }
-        orders.extend(pair.drop_losers());
+        orders.extend(pair.drop_losers(self.settle_ms, now_ms));
         orders
     }
 }
@@ -233,19 +254,20 @@ impl<L: Copy + Ord> Pair<L> {
     }
 
     /// The best of our own idle links, if we have nothing as good in hand.
-    fn propose(&mut self) -> Option<Order<L>> {
-        let (id, best) = self.best(|link| link.mine && link.phase == Phase::Idle)?;
-        if self.links.values().any(|link| link.stands_for_us() && link.rank >= best.rank) {
+    fn propose(&mut self, settle_ms: u64, now_ms: u64) -> Option<Order<L>> {
+        let (id, best) = self.best(|link| link.mine && link.is_idle())?;
+        if self.links.values().any(|link| link.stands_for_us(settle_ms, now_ms) && link.rank >= best.rank) {
             return None;
         }
-        self.set(id, Phase::Proposed);
+        self.set(id, Phase::Proposed { since_ms: now_ms });
         Some(Order::Propose(id))
     }
 
     /// The best link that is ready, unless a better one is about to be.
-    fn start(&mut self, next_session: &mut u64, now_ms: u64) -> Option<Order<L>> {
+    fn start(&mut self, next_session: &mut u64, settle_ms: u64, now_ms: u64) -> Option<Order<L>> {
         let (id, best) = self.best(Link::is_ready)?;
-        if self.links.values().any(|link| link.is_coming() && link.rank > best.rank) {
+        let comes = self.links.values().any(|link| link.is_coming() && link.rank > best.rank);
+        if comes && best.waits_until_ms(settle_ms).is_some_and(|at| now_ms < at) {
             return None;
         }
         let session = SessionId(*next_session);
@@ -255,19 +277,30 @@ impl<L: Copy + Ord> Pair<L> {
     }
 
     /// Ends the live session if a link that is ready takes over.
-    fn replace(&mut self, id: L, live: &Link, settle_ms: u64) -> Option<Order<L>> {
+    fn replace(&mut self, id: L, live: &Link, settle_ms: u64, now_ms: u64) -> Option<Order<L>> {
         let Phase::Live { session, .. } = live.phase else { return None };
-        if !self.links.values().any(|link| link.takes_over(live, settle_ms)) {
+        if !self.links.values().any(|link| link.takes_over(live, settle_ms, now_ms)) {
             return None;
         }
         self.set(id, Phase::Ending);
         Some(Order::End { link: id, session, reason: CloseReason::Replaced })
     }
 
-    /// Our own links that lost against the live one. The peer's are the peer's to drop.
-    fn drop_losers(&mut self) -> Vec<Order<L>> {
+    /// When a link has stood for so long that it takes over, or is not kept waiting any more.
+    fn wake_ms(&self, settle_ms: u64) -> Option<u64> {
+        if self.is_ending() {
+            return None;
+        }
+        let Some((_, live)) = self.live() else { return self.best(Link::is_ready)?.1.waits_until_ms(settle_ms) };
+        let wakes = |link: &Link| link.outlasts_ms(&live, settle_ms).or(link.outdated_ms(&live, settle_ms));
+        self.links.values().filter_map(wakes).min()
+    }
+
+    /// Our own links that lost against the live one. The peer's are the peer's to drop; if it does not, it has none.
+    fn drop_losers(&mut self, settle_ms: u64, now_ms: u64) -> Vec<Order<L>> {
         let Some((_, live)) = self.live() else { return Vec::new() };
-        let lost = |link: &Link| link.mine && link.is_undecided() && link.rank <= live.rank;
+        let outdated = |link: &Link| link.outdated_ms(&live, settle_ms).is_some_and(|at| at <= now_ms);
+        let lost = |link: &Link| link.loses_to(&live) || outdated(link);
         let losers: Vec<L> = self.links.iter().filter(|(_, link)| lost(link)).map(|(id, _)| *id).collect();
         losers.iter().for_each(|id| self.set(*id, Phase::Spent));
         losers.into_iter().map(Order::Drop).collect()
@@ -294,38 +327,82 @@ impl Link {
         matches!(self.phase, Phase::Ready { .. })
     }
 
+    fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle { .. })
+    }
+
     fn is_undecided(&self) -> bool {
-        matches!(self.phase, Phase::Idle | Phase::Proposed | Phase::Ready { .. })
+        matches!(self.phase, Phase::Idle { .. } | Phase::Proposed { .. } | Phase::Ready { .. })
+    }
+
+    fn loses_to(&self, live: &Self) -> bool {
+        self.mine && self.is_undecided() && self.rank <= live.rank
     }
 
     fn is_of_use(&self) -> bool {
         !matches!(self.phase, Phase::Ending | Phase::Spent)
     }
 
+    /// Is a session, or is on the way to one: lanes that do not come promise nothing.
+    fn is_promising(&self, settle_ms: u64, now_ms: u64) -> bool {
+        match self.phase {
+            Phase::Idle { since_ms } | Phase::Proposed { since_ms } => now_ms < since_ms.saturating_add(settle_ms),
+            _ => self.is_of_use(),
+        }
+    }
+
     /// Makes a proposal of the same or a lower rank pointless: it is live, or our own attempt.
-    fn stands_for_us(&self) -> bool {
+    fn stands_for_us(&self, settle_ms: u64, now_ms: u64) -> bool {
         match self.phase {
             Phase::Live { .. } => true,
-            Phase::Proposed | Phase::Ready { .. } => self.mine,
+            Phase::Proposed { .. } | Phase::Ready { .. } => self.mine && self.is_promising(settle_ms, now_ms),
             _ => false,
         }
     }
 
     /// Will be ready, or fail, without our doing: we proposed it, or its dialer is about to.
     fn is_coming(&self) -> bool {
-        if self.mine { self.phase == Phase::Proposed } else { self.phase == Phase::Idle }
+        if self.mine { matches!(self.phase, Phase::Proposed { .. }) } else { self.is_idle() }
     }
 
-    fn takes_over(&self, live: &Self, settle_ms: u64) -> bool {
-        let (Phase::Ready { since_ms }, Phase::Live { since_ms: live_since_ms, .. }) = (self.phase, live.phase) else {
+    fn takes_over(&self, live: &Self, settle_ms: u64, now_ms: u64) -> bool {
+        if !self.is_ready() {
             return false;
-        };
-        let settled = since_ms.saturating_sub(live_since_ms) >= settle_ms;
-        match self.rank.cmp(&live.rank) {
-            std::cmp::Ordering::Greater => true,
-            std::cmp::Ordering::Equal => !self.mine && self.order > live.order,
-            std::cmp::Ordering::Less => !self.mine && settled,
         }
+        match self.rank.cmp(&live.rank) {
+            Ordering::Greater => true,
+            Ordering::Equal => !self.mine && self.order > live.order,
+            Ordering::Less => self.outlasts_ms(live, settle_ms).is_some_and(|at| at <= now_ms),
+        }
+    }
+
+    /// Until when it makes way for a better one that is coming.
+    fn waits_until_ms(&self, settle_ms: u64) -> Option<u64> {
+        match self.phase {
+            Phase::Ready { since_ms } => Some(since_ms.saturating_add(settle_ms)),
+            _ => None,
+        }
+    }
+
+    /// From when on a worse link of the peer's is news, if the peer does not drop it before: at once beside one
+    /// that had settled. News is what was proposed after the live one was.
+    fn outlasts_ms(&self, live: &Self, settle_ms: u64) -> Option<u64> {
+        let (Phase::Ready { since_ms }, Phase::Live { since_ms: live_since_ms, .. }) = (self.phase, live.phase) else {
+            return None;
+        };
+        if self.mine || self.rank >= live.rank || self.order < live.order {
+            return None;
+        }
+        let settled = since_ms.saturating_sub(live_since_ms) >= settle_ms;
+        Some(if settled { since_ms } else { since_ms.max(live_since_ms).saturating_add(settle_ms) })
+    }
+
+    /// From when on a link that the peer proposed before the live one is known to be dead: the peer would have
+    /// dropped it.
+    fn outdated_ms(&self, live: &Self, settle_ms: u64) -> Option<u64> {
+        let Phase::Live { since_ms, .. } = live.phase else { return None };
+        let older = !self.mine && self.is_ready() && self.rank <= live.rank && self.order < live.order;
+        older.then(|| since_ms.saturating_add(settle_ms))
     }
 
     fn close<L>(&mut self, id: L, reason: &CloseReason) -> Option<Order<L>> {

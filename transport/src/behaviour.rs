@@ -25,12 +25,13 @@ use y7ke_crypto::ids::NetKey;
 
 use crate::address::ip_of;
 use crate::arbiter::{Arbiter, Order, Rank};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timer};
 use crate::fault::NoNetKey;
 use crate::handler::{Handler, Instruction, Report};
 use crate::limits::PerIp;
+use crate::route::Home;
 use crate::session::{self, Assignment, Ending, Outbox};
-use crate::{CloseReason, Event, Lane, Limits, Path, SessionId, Timing, Trust, peer, route};
+use crate::{CloseReason, Event, Lane, Limits, Path, SessionId, Timing, Trust, peer};
 
 /// Too many new connections from one address.
 #[derive(Clone, Copy, Debug, Error)]
@@ -73,14 +74,15 @@ pub(crate) struct Sessions {
     closing: bool,
     events: mpsc::Sender<Event>,
     actions: VecDeque<Action>,
+    timer: Option<Timer>,
     waker: Option<Waker>,
 }
 
 struct Link {
     peer: NetKey,
     path: Path,
-    /// This machine's end, as far as it is known.
-    local: Option<IpAddr>,
+    /// This machine's end.
+    home: Home,
     mine: bool,
     /// `Opened` was told, `Closed` was not.
     session: Option<SessionId>,
@@ -109,6 +111,7 @@ impl Sessions {
             closing: false,
             events,
             actions: VecDeque::new(),
+            timer: None,
             waker: None,
         }
     }
@@ -175,21 +178,32 @@ impl Sessions {
 
     /// Ends what went out from an address that this machine does not have any more.
     pub(crate) fn end_the_homeless(&mut self, is_ours: impl Fn(IpAddr) -> bool) {
-        let homeless = |link: &Link| link.local.is_some_and(|ip| !is_ours(ip));
-        let links = self.links.iter().filter(|(_, link)| homeless(link)).map(|(id, link)| (*id, link.peer));
+        let links =
+            self.links.iter().filter(|(_, link)| link.home.is_lost(&is_ours)).map(|(id, link)| (*id, link.peer));
         for (id, peer) in links.collect::<Vec<_>>() {
             let orders = self.arbiter.dead(&peer, id, &CloseReason::Homeless, self.clock.now_ms());
             self.obey(peer, orders);
         }
     }
 
-    /// Is there a connection with this peer that is not on its way out?
+    /// Is there a session with this peer, or about to be?
     pub(crate) fn is_connected(&self, peer: &NetKey) -> bool {
-        self.arbiter.is_connected(peer)
+        self.arbiter.is_connected(peer, self.clock.now_ms())
+    }
+
+    /// Lets the arbiter look at its clock when it wants to; pending until then.
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at_ms) = self.arbiter.poll_timeout() else { return Poll::Pending };
+        futures::ready!(self.clock.poll_until(at_ms, &mut self.timer, cx));
+        for (peer, orders) in self.arbiter.timeout(self.clock.now_ms()) {
+            self.obey(peer, orders);
+        }
+        Poll::Ready(())
     }
 
     fn obey(&mut self, peer: NetKey, orders: Vec<Order<ConnectionId>>) {
         for order in orders {
+            tracing::debug!(?order, "the arbiter orders");
             match order {
                 Order::Propose(link) => self.instruct(peer, link, Instruction::Propose),
                 Order::Start { link, session } => self.start(peer, link, session),
@@ -246,8 +260,9 @@ impl Sessions {
         let mine = dialled_by_us(established.endpoint);
         let lower = if mine { self.me } else { peer } < if mine { peer } else { self.me };
         let rank = Rank::of(&path, lower);
-        let local = route::local_ip(established.endpoint, path.remote.ip());
-        self.links.insert(id, Link { peer, path, local, mine, session: None, ended: None });
+        let home = Home::of(established.endpoint, path.remote.ip());
+        tracing::debug!(%id, mine, ?rank, ?home, remote = %path.remote, "a connection is up");
+        self.links.insert(id, Link { peer, path, home, mine, session: None, ended: None });
         if self.is_trusted(&peer) {
             self.vouch_for(&peer);
         }
@@ -256,6 +271,7 @@ impl Sessions {
     }
 
     fn down(&mut self, id: ConnectionId) {
+        tracing::debug!(%id, "a connection is down");
         self.counted.remove(&id);
         // Its handler reports the end first; if it could not, the end is told here.
         self.closed(id, CloseReason::Lost);
@@ -293,6 +309,7 @@ impl Sessions {
     fn reported(&mut self, id: ConnectionId, report: Report) {
         let Some(link) = self.links.get(&id) else { return };
         let (peer, now_ms) = (link.peer, self.clock.now_ms());
+        tracing::debug!(%id, ?report, "a connection reports");
         let orders = match report {
             Report::Ready => self.arbiter.ready(&peer, id, now_ms),
             Report::Failed => self.arbiter.failed(&peer, id, now_ms),
@@ -374,8 +391,13 @@ impl NetworkBehaviour for Sessions {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Note, THandlerInEvent<Self>>> {
-        if let Some(action) = self.actions.pop_front() {
-            return Poll::Ready(action);
+        loop {
+            if let Some(action) = self.actions.pop_front() {
+                return Poll::Ready(action);
+            }
+            if self.poll_clock(cx).is_pending() {
+                break;
+            }
         }
         self.waker = Some(cx.waker().clone());
         Poll::Pending

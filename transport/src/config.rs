@@ -112,9 +112,10 @@ pub struct Timing {
     /// A frame that only a contact may send waits this long for `Trust` before it is a fault: both
     /// sides come to trust each other at slightly different times.
     pub trust_grace: Duration,
-    /// After this, both sides know which connection carries their session; a later proposal of a
-    /// worse one means that the peer lost the better one. Too short costs a session in a slow race; too long,
-    /// whoever moves soon after a connection was made waits for our silence.
+    /// After this, both sides know which connection carries their session; a worse one that the peer then still
+    /// proposes means that the peer lost the better one, and lanes that did not come in that time are not waited
+    /// for. Too short costs a session in a slow race; too long, whoever moves soon after a connection was made
+    /// waits.
     pub settle: Duration,
     /// Dials wait for the listeners to come up, but no longer than this.
     pub listen: Duration,

@@ -14,21 +14,49 @@ use crate::address::ip_of;
 /// Any port will do: nothing is sent there.
 const DISCARD: u16 = 9;
 
-/// This machine's end of a connection with `remote`, if it can be known.
-pub(crate) fn local_ip(point: &ConnectedPoint, remote: Option<IpAddr>) -> Option<IpAddr> {
-    let told = match point {
-        ConnectedPoint::Listener { local_addr, .. } if !point.is_relayed() => ip_of(local_addr),
-        _ => None,
-    };
-    told.filter(|ip| !ip.is_unspecified()).or_else(|| remote.and_then(towards))
+/// This machine's end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    At(IpAddr),
+    /// Its address went while it was being established.
+    Gone,
+    /// It leads to a name, or the system does not say.
+    Unknown,
+}
+
+impl Home {
+    /// Where a connection that was just established goes out from.
+    pub(crate) fn of(point: &ConnectedPoint, remote: Option<IpAddr>) -> Self {
+        let told = match point {
+            ConnectedPoint::Listener { local_addr, .. } if !point.is_relayed() => ip_of(local_addr),
+            _ => None,
+        };
+        told.filter(|ip| !ip.is_unspecified()).map_or_else(|| remote.map_or(Self::Unknown, towards), Self::At)
+    }
+
+    /// Is it known that the machine does not have this address any more?
+    pub(crate) fn is_lost(self, is_ours: impl Fn(IpAddr) -> bool) -> bool {
+        match self {
+            Self::At(ip) => !is_ours(ip),
+            Self::Gone => true,
+            Self::Unknown => false,
+        }
+    }
 }
 
 /// The address that datagrams to `remote` go out from now.
-fn towards(remote: IpAddr) -> Option<IpAddr> {
+fn towards(remote: IpAddr) -> Home {
     let any: IpAddr = if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
-    socket.connect((remote, DISCARD)).ok()?;
-    socket.local_addr().ok().map(|local| local.ip())
+    let Ok(socket) = UdpSocket::bind((any, 0)) else { return Home::Unknown };
+    match socket.connect((remote, DISCARD)) {
+        Ok(()) => socket.local_addr().map_or(Home::Unknown, |local| Home::At(local.ip())),
+        Err(fault) if leads_nowhere(fault.kind()) => Home::Gone,
+        Err(_) => Home::Unknown,
+    }
+}
+
+fn leads_nowhere(fault: ErrorKind) -> bool {
+    matches!(fault, ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable)
 }
 
 /// Does this machine have this address? In doubt, yes.
@@ -44,7 +72,7 @@ mod tests {
     fn loopback_is_ours_and_a_documentation_address_is_not() {
         assert!(is_ours(Ipv4Addr::LOCALHOST.into()));
         assert!(!is_ours(Ipv4Addr::new(192, 0, 2, 1).into()));
-        assert_eq!(towards(Ipv4Addr::LOCALHOST.into()), Some(Ipv4Addr::LOCALHOST.into()));
+        assert_eq!(towards(Ipv4Addr::LOCALHOST.into()), Home::At(Ipv4Addr::LOCALHOST.into()));
     }
 
     #[test]
@@ -53,10 +81,17 @@ mod tests {
             local_addr: local.parse().unwrap(),
             send_back_addr: "/ip4/127.0.0.1/tcp/7".parse().unwrap(),
         };
-        let remote = Some(Ipv4Addr::LOCALHOST.into());
-        let told: IpAddr = Ipv4Addr::new(192, 0, 2, 7).into();
-        assert_eq!(local_ip(&point("/ip4/192.0.2.7/tcp/1"), remote), Some(told));
-        assert_eq!(local_ip(&point("/ip4/0.0.0.0/udp/1/quic-v1"), remote), remote);
-        assert_eq!(local_ip(&point("/ip4/0.0.0.0/udp/1/quic-v1"), None), None);
+        let (told, remote): (IpAddr, IpAddr) = (Ipv4Addr::new(192, 0, 2, 7).into(), Ipv4Addr::LOCALHOST.into());
+        assert_eq!(Home::of(&point("/ip4/192.0.2.7/tcp/1"), Some(remote)), Home::At(told));
+        assert_eq!(Home::of(&point("/ip4/0.0.0.0/udp/1/quic-v1"), Some(remote)), Home::At(remote));
+        assert_eq!(Home::of(&point("/ip4/0.0.0.0/udp/1/quic-v1"), None), Home::Unknown);
+    }
+
+    #[test]
+    fn a_connection_is_homeless_if_its_address_went_or_was_gone_before_it_stood() {
+        let ours = |ip: IpAddr| ip.is_loopback();
+        assert!(!Home::At(Ipv4Addr::LOCALHOST.into()).is_lost(ours));
+        assert!(Home::At(Ipv4Addr::new(192, 0, 2, 7).into()).is_lost(ours));
+        assert!(Home::Gone.is_lost(ours) && !Home::Unknown.is_lost(ours));
     }
 }

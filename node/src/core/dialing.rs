@@ -34,12 +34,15 @@ const GOOD_DISMISSED_MS: u64 = 120_000;
 const REPLACED_PATIENCE_MS: u64 = 2_000;
 /// A dial without an answer for this long counts as failed, ms (the transport's own limits are shorter).
 const DIAL_PATIENCE_MS: u64 = 20_000;
+/// After a dial that led to its peer the session opens and is proved within this, ms; else dial again: the
+/// connection that was found standing may be one whose other end is gone.
+const ANSWERED_PATIENCE_MS: u64 = 2_000;
 
 /// Where the dialling of one person stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Waiting { until_ms: u64 },
-    Dialling { since_ms: u64 },
+    Dialling { since_ms: u64, until_ms: u64 },
     Connected { since_ms: u64 },
 }
 
@@ -124,11 +127,20 @@ impl Dialing {
     /// A dial failed, or there was no address to dial; `jitter` is any random number.
     pub(crate) fn failed(&mut self, root: &RootId, now_ms: u64, jitter: u64) {
         if let Some(person) = self.people.get_mut(root)
-            && let Stage::Dialling { since_ms } = person.stage
+            && let Stage::Dialling { since_ms, .. } = person.stage
         {
             let pause = pause_ms(person.failures, person.urgent, jitter);
             person.failures = person.failures.saturating_add(1);
             person.stage = Stage::Waiting { until_ms: (since_ms + pause).max(now_ms + FIRST_PAUSE_MS) };
+        }
+    }
+
+    /// A dial led to one of their devices: a session opens, or stands.
+    pub(crate) fn answered(&mut self, root: &RootId, now_ms: u64) {
+        if let Some(person) = self.people.get_mut(root)
+            && let Stage::Dialling { until_ms, .. } = &mut person.stage
+        {
+            *until_ms = now_ms + ANSWERED_PATIENCE_MS;
         }
     }
 
@@ -144,7 +156,7 @@ impl Dialing {
             .filter(|(_, person)| person.wake_ms().is_some_and(|at| at <= now_ms))
             .map(|(root, person)| {
                 person.began_ms = Some(now_ms);
-                person.stage = Stage::Dialling { since_ms: now_ms };
+                person.stage = Stage::Dialling { since_ms: now_ms, until_ms: now_ms + DIAL_PATIENCE_MS };
                 *root
             })
             .collect()
@@ -160,7 +172,7 @@ impl Person {
     fn wake_ms(&self) -> Option<u64> {
         match self.stage {
             Stage::Waiting { until_ms } => Some(until_ms),
-            Stage::Dialling { since_ms } => Some(since_ms + DIAL_PATIENCE_MS),
+            Stage::Dialling { until_ms, .. } => Some(until_ms),
             Stage::Connected { .. } => None,
         }
     }
@@ -214,6 +226,21 @@ mod tests {
         dialing.take_due(0);
         assert_eq!(dialing.poll_timeout(), Some(DIAL_PATIENCE_MS));
         assert_eq!(dialing.take_due(DIAL_PATIENCE_MS), [somebody()]);
+    }
+
+    /// The connection that the dial found standing was a dead one.
+    #[test]
+    fn a_dial_that_was_answered_and_led_to_no_session_is_tried_again_soon() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), false, 0);
+        dialing.take_due(0);
+        dialing.answered(&somebody(), 100);
+        assert!(dialing.is_dialling(&somebody()));
+        assert!(dialing.take_due(99 + ANSWERED_PATIENCE_MS).is_empty());
+        assert_eq!(dialing.take_due(100 + ANSWERED_PATIENCE_MS), [somebody()]);
+        dialing.connected(&somebody(), 5_000);
+        dialing.answered(&somebody(), 5_001);
+        assert_eq!(dialing.poll_timeout(), None, "a late answer disturbs no session");
     }
 
     #[test]

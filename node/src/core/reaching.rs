@@ -226,8 +226,10 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     pub(super) fn dialled(&mut self, ticket: Ticket, peer: NetKey) -> Step {
-        if let Some(Purpose::Call(call)) = self.core.dials.remove(&ticket) {
-            self.answer(call, Ok(Answer::Dialled { peer_id: peer.to_string() }));
+        match self.core.dials.remove(&ticket) {
+            Some(Purpose::Call(call)) => self.answer(call, Ok(Answer::Dialled { peer_id: peer.to_string() })),
+            Some(Purpose::Person(root)) => self.core.dialing.answered(&root, self.now.mono_ms),
+            None => {}
         }
         Ok(())
     }

@@ -47,6 +47,12 @@ impl One {
     fn down(&mut self, link: u32) -> Vec<Order<u32>> {
         self.arbiter.down(&self.peer, link, self.now_ms)
     }
+
+    /// The clock stands at `now_ms`.
+    fn at(&mut self, now_ms: u64) -> Vec<Order<u32>> {
+        self.now_ms = now_ms;
+        self.arbiter.timeout(now_ms).into_iter().flat_map(|(_, orders)| orders).collect()
+    }
 }
 
 fn start(link: u32, session: u64) -> Order<u32> {
@@ -134,6 +140,72 @@ fn a_worse_proposal_long_after_means_that_the_peer_lost_the_better_one() {
     assert_eq!(one.ended(1), [Order::Drop(1), start(2, 2)]);
 }
 
+/// The peer moved a moment after the session began: it dials again, and we hear nothing of the old connection.
+#[test]
+fn a_worse_proposal_beside_a_young_session_takes_over_unless_the_peer_drops_it_soon() {
+    let mut one = One::new();
+    one.up(1, QUIC_LOW, true);
+    one.ready(1);
+    one.now_ms = 100;
+    one.up(2, QUIC_HIGH, false);
+    assert_eq!(one.ready(2), [], "it may be a race");
+    assert_eq!(one.arbiter.poll_timeout(), Some(100 + SETTLE_MS));
+    assert_eq!(one.at(99 + SETTLE_MS), []);
+    assert_eq!(one.at(100 + SETTLE_MS), [end(1, 1, CloseReason::Replaced)]);
+    assert_eq!(one.arbiter.poll_timeout(), None);
+    assert_eq!(one.ended(1), [Order::Drop(1), start(2, 2)]);
+
+    let mut raced = One::new();
+    raced.up(1, QUIC_LOW, true);
+    raced.ready(1);
+    raced.up(2, QUIC_HIGH, false);
+    raced.ready(2);
+    raced.down(2);
+    assert_eq!((raced.arbiter.poll_timeout(), raced.at(10 * SETTLE_MS)), (None, vec![]));
+}
+
+/// We called the peer where it was a moment ago: that connection stands, and its lanes never come.
+#[test]
+fn a_better_link_that_does_not_come_is_not_waited_for_any_longer() {
+    let mut one = One::new();
+    assert_eq!(one.up(1, TCP_LOW, true), [Order::Propose(1)]);
+    one.up(2, TCP_HIGH, false);
+    assert_eq!(one.ready(2), []);
+    assert_eq!(one.at(SETTLE_MS - 1), []);
+    assert_eq!(one.at(SETTLE_MS), [start(2, 1)]);
+    assert_eq!(one.arbiter.poll_timeout(), None);
+    assert_eq!(one.ready(1), [end(2, 1, CloseReason::Replaced)], "it came after all");
+}
+
+/// The peer moved twice, and the first of its new connections died with the second move.
+#[test]
+fn what_the_peer_proposed_before_the_live_link_takes_nothing_over_and_is_dropped() {
+    let mut one = One::new();
+    one.up(1, TCP_LOW, true);
+    one.up(2, RELAYED, false);
+    one.ready(2);
+    one.up(3, TCP_HIGH, false);
+    one.ready(3);
+    assert_eq!(one.failed(1), [start(3, 1)]);
+    assert_eq!(one.at(SETTLE_MS - 1), []);
+    assert_eq!(one.at(SETTLE_MS), [Order::Drop(2)]);
+    assert_eq!(one.arbiter.poll_timeout(), None);
+}
+
+#[test]
+fn a_link_whose_lanes_do_not_come_keeps_us_neither_from_dialling_nor_from_proposing_another() {
+    for (rank, mine) in [(TCP_HIGH, false), (TCP_LOW, true)] {
+        let mut one = One::new();
+        one.up(1, rank, mine);
+        assert!(one.arbiter.is_connected(&one.peer, SETTLE_MS - 1), "they are on their way");
+        assert!(!one.arbiter.is_connected(&one.peer, SETTLE_MS));
+        one.now_ms = SETTLE_MS;
+        assert_eq!(one.up(2, TCP_LOW, true), [Order::Propose(2)]);
+        assert!(one.arbiter.is_connected(&one.peer, SETTLE_MS));
+        assert_eq!(one.ready(2)[0], start(2, 1));
+    }
+}
+
 #[test]
 fn a_link_that_is_dead_ends_though_nothing_broke_and_another_carries_on() {
     let mut one = One::new();
@@ -171,7 +243,7 @@ fn closing_ends_the_session_and_drops_the_rest() {
         [end(1, 1, CloseReason::Disconnected), Order::Drop(2)]
     );
     assert_eq!(one.ended(1), [Order::Drop(1)]);
-    assert!(!one.arbiter.is_connected(&peer));
+    assert!(!one.arbiter.is_connected(&peer, 0));
     one.down(1);
     one.down(2);
     assert!(one.arbiter.peers().is_empty());
@@ -229,6 +301,10 @@ impl World {
 
     fn dial(&mut self) {
         let dialer = self.below(2);
+        self.dial_by(dialer);
+    }
+
+    fn dial_by(&mut self, dialer: usize) {
         let (direct, quic) = (self.below(3) > 0, self.below(2) > 0);
         let rank = Rank { direct, quic: direct && quic, dialled_by_lower: dialer == 0 };
         let towards = [VecDeque::new(), VecDeque::new()];
@@ -344,6 +420,39 @@ impl World {
     fn run_out(&mut self) {
         while self.step() {}
     }
+
+    fn wait_out(&mut self) {
+        while self.step() || self.wait() {}
+    }
+
+    /// Nothing is under way, so the next thing to happen is a clock that runs out; false if none is set.
+    fn wait(&mut self) -> bool {
+        let Some(next_ms) = self.arbiters.iter().filter_map(Arbiter::poll_timeout).min() else { return false };
+        self.now_ms = self.now_ms.max(next_ms);
+        for side in 0..2 {
+            for (_, orders) in self.arbiters[side].timeout(self.now_ms) {
+                self.obey(side, orders);
+            }
+        }
+        true
+    }
+
+    /// One side moves to another network: its connections are dead, the other side hears nothing of that, and
+    /// neither does anybody of what was under way.
+    fn move_away(&mut self, side: usize) {
+        for wire in 0..self.wires.len() {
+            self.wires[wire].towards.iter_mut().for_each(VecDeque::clear);
+            if !self.wires[wire].open[side] {
+                continue;
+            }
+            // As `dead` does, all at once: an end that nobody else is told of.
+            self.wires[wire].open[side] = false;
+            if self.wires[wire].running[side].take().is_some() {
+                self.happen(side, Local::Ended(wire));
+            }
+            self.happen(side, Local::Down(wire));
+        }
+    }
 }
 
 #[test]
@@ -386,6 +495,27 @@ fn links_that_break_leave_both_devices_on_one_link_or_none() {
     }
 }
 
+/// Nobody waits for silence: whoever stays follows the one who moved, however young what they had was.
+#[test]
+fn whoever_moves_and_dials_again_is_followed_without_a_word_over_the_old_link() {
+    for seed in 0..4_000 {
+        let mut world = World::new(seed, 1_000);
+        for _ in 0..=world.below(3) {
+            world.dial();
+        }
+        for _ in 0..world.below(40) {
+            world.step();
+        }
+        let mover = world.below(2);
+        world.move_away(mover);
+        let moved_at = world.wires.len();
+        world.dial_by(mover);
+        world.wait_out();
+        let (left, right) = (world.carrying(0), world.carrying(1));
+        assert!(left == right && left >= Some(moved_at), "seed {seed}: {left:?} and {right:?} of {moved_at}");
+    }
+}
+
 #[test]
 fn a_settling_time_that_is_too_short_costs_sessions_but_never_leaves_the_devices_apart() {
     for seed in 0..4_000 {
@@ -396,7 +526,7 @@ fn a_settling_time_that_is_too_short_costs_sessions_but_never_leaves_the_devices
                 world.step();
             }
         }
-        world.run_out();
+        world.wait_out();
         assert_eq!(world.carrying(0), world.carrying(1), "seed {seed}");
     }
 }
