@@ -9,13 +9,24 @@
 //! libp2p's behaviour speaks one of the two families, so there is one of each; a network without IPv4 has
 //! discovery as well. (Over IPv6 it multicasts on the interface that the system prefers, not on each.)
 //!
+//! ```text
+//! network changed ─ settle ─▶ started anew: asks again, announces every address, forgets the old network
+//! ```
+//!
+//! libp2p's behaviour asks as soon as an interface has an address, which is before the listeners say that they
+//! have it as well: what it announces then is empty, and once anybody has answered it does not ask again for
+//! five minutes. Two devices that move at once would not find each other. So it is started anew when a change
+//! of network has settled; that also forgets where others were on the network before.
+//!
 //! libp2p's behaviour spawns a task per interface and leaves it behind when it is dropped: it would go
 //! on answering queries with our peer id. So these tasks get a small runtime of their own, and die
 //! with it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::{ListenerId, PortUse};
@@ -27,11 +38,15 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::Sleep;
 
 /// Devices that are remembered: a crowded office; more are forgotten, least key first.
 const MAX_PEERS: usize = 256;
 /// Addresses of one device that are remembered: anybody on the LAN can announce thousands.
 pub(crate) const MAX_ADDRESSES: usize = 16;
+
+/// The listeners tell of a change of network one after the other, and addresses go and come within this.
+const SETTLED: Duration = Duration::from_millis(250);
 
 /// Who was heard of, and where. Of a device all known addresses, the newest first.
 pub(crate) type Heard = Vec<(PeerId, Multiaddr)>;
@@ -42,6 +57,8 @@ pub(crate) struct Lan {
     running: Option<Running>,
     /// What to announce when it is switched on.
     listening: BTreeMap<Multiaddr, ListenerId>,
+    /// A change of network has settled.
+    settled: Option<Pin<Box<Sleep>>>,
     waker: Option<Waker>,
 }
 
@@ -139,7 +156,7 @@ impl Known {
 impl Lan {
     /// Switched off.
     pub(crate) fn new(me: PeerId) -> Self {
-        Self { me, running: None, listening: BTreeMap::new(), waker: None }
+        Self { me, running: None, listening: BTreeMap::new(), settled: None, waker: None }
     }
 
     /// Switches it on or off.
@@ -147,17 +164,48 @@ impl Lan {
         if on == self.running.is_some() {
             return Ok(());
         }
-        self.running = on.then(|| Running::start(self.me)).transpose()?;
-        if let Some(running) = &mut self.running {
-            for (addr, listener_id) in &self.listening {
-                let event = NewListenAddr { listener_id: *listener_id, addr };
-                running.on_swarm_event(FromSwarm::NewListenAddr(event));
-            }
+        self.running = on.then(|| self.start()).transpose()?;
+        self.wake();
+        Ok(())
+    }
+
+    fn start(&self) -> io::Result<Running> {
+        let mut running = Running::start(self.me)?;
+        for (addr, listener_id) in &self.listening {
+            let event = NewListenAddr { listener_id: *listener_id, addr };
+            running.on_swarm_event(FromSwarm::NewListenAddr(event));
         }
+        Ok(running)
+    }
+
+    /// The network changed: look around and announce ourselves once that has settled.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a shell's timer: what is announced before the listeners are up is empty"
+    )]
+    pub(crate) fn network_changed(&mut self) {
+        self.settled = self.running.is_some().then(|| Box::pin(tokio::time::sleep(SETTLED)));
+        self.wake();
+    }
+
+    fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
-        Ok(())
+    }
+
+    fn start_anew_when_settled(&mut self, cx: &mut Context<'_>) {
+        if self.settled.as_mut().is_none_or(|settled| settled.as_mut().poll(cx).is_pending()) {
+            return;
+        }
+        self.settled = None;
+        if self.running.is_none() {
+            return;
+        }
+        match self.start() {
+            Ok(running) => self.running = Some(running),
+            Err(fault) => tracing::warn!(%fault, "discovery does not notice that the network changed"),
+        }
     }
 }
 
@@ -207,6 +255,7 @@ impl NetworkBehaviour for Lan {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Heard, THandlerInEvent<Self>>> {
         self.waker = Some(cx.waker().clone());
+        self.start_anew_when_settled(cx);
         self.running.as_mut().map_or(Poll::Pending, |running| running.poll(cx))
     }
 }

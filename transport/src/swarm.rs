@@ -128,9 +128,16 @@ impl Shell {
         match self.phase {
             Phase::Stopping => self.phase = Phase::Done,
             _ => {
-                self.phase = Phase::Running;
+                self.grown_up();
                 self.release_early();
             }
+        }
+    }
+
+    /// The start is over: its time is up, or an address went, which no start does.
+    fn grown_up(&mut self) {
+        if self.phase == Phase::Starting {
+            self.phase = Phase::Running;
         }
     }
 
@@ -194,9 +201,12 @@ impl Shell {
 
     /// Attempts that are under way may lead nowhere now, and connections from an address that is gone are dead.
     fn network_changed(&mut self) {
+        tracing::debug!(ips = ?self.ips, "the network changed");
         self.tell_later(Event::NetworkChanged);
         self.dials.distrust();
-        self.swarm.behaviour_mut().sessions.end_the_homeless(route::is_ours);
+        let net = self.swarm.behaviour_mut();
+        net.sessions.end_the_homeless(route::is_ours);
+        net.lan.network_changed();
     }
 
     fn listener_closed(&mut self, id: ListenerId, fault: Option<&std::io::Error>) {
@@ -235,6 +245,7 @@ impl Shell {
     fn attempt(&mut self, group: Group) {
         let Some(opts) = dial_opts(&group) else { return };
         let id = opts.connection_id();
+        tracing::debug!(%id, addresses = ?group.addresses, "dialling");
         self.dials.started(id, group);
         if let Err(error) = self.swarm.dial(opts) {
             self.dial_failed(id, &error);
@@ -243,6 +254,7 @@ impl Shell {
 
     fn dial_failed(&mut self, id: ConnectionId, error: &DialError) {
         let faults = fault::of_dial(error, &self.dials.tried(id), &self.me);
+        tracing::debug!(%id, ?faults, "a dial failed");
         let (answers, rest) = self.dials.failed(id, &faults);
         answers.into_iter().for_each(|answer| self.tell_later(answer));
         if let Some(rest) = rest {
@@ -272,6 +284,7 @@ impl Shell {
             SwarmEvent::ExpiredListenAddr { listener_id, address } => {
                 if let Ok(address) = Address::checked(address) {
                     self.listeners.lost(listener_id, &address);
+                    self.grown_up();
                     self.listening_changed();
                 }
             }
