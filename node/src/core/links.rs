@@ -36,6 +36,8 @@ pub(crate) struct Link {
     pub(crate) session: sync::Session,
     pub(crate) proven: Option<Proven>,
     pub(crate) trusted: bool,
+    /// What its person was to me when that was looked at last.
+    seen_as: Option<Relation>,
     pub(crate) granted: BTreeMap<LogId, sync::Stage>,
     /// Requests of mine that this device has confirmed.
     pub(crate) handed: BTreeSet<RequestId>,
@@ -122,6 +124,7 @@ impl<R: CryptoRng> Round<'_, R> {
             session,
             proven: None,
             trusted: false,
+            seen_as: None,
             granted: BTreeMap::new(),
             handed: BTreeSet::new(),
             ask_again_ms: None,
@@ -271,14 +274,28 @@ impl<R: CryptoRng> Round<'_, R> {
         let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
         link.proven = Some(proven);
         self.remember_address(id, &proven)?;
-        self.regrant(id)?;
-        self.tell_presence(&proven.root)
+        self.regrant(id)
     }
 
     /// Brings what a link may see in line with what its person is to me now.
     pub(super) fn regrant(&mut self, id: SessionId) -> Step {
         let Some(proven) = self.core.links.get(&id).and_then(|link| link.proven) else { return Ok(()) };
-        match self.relation(&proven.root)? {
+        let relation = self.relation(&proven.root)?;
+        self.treat_as(id, &proven, relation)?;
+        self.tell_if_news(id, &proven.root, relation)
+    }
+
+    /// Somebody who becomes more to me over an open session is reachable from then on.
+    fn tell_if_news(&mut self, id: SessionId, root: &RootId, relation: Relation) -> Step {
+        let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
+        if link.seen_as.replace(relation) == Some(relation) {
+            return Ok(());
+        }
+        self.tell_presence(root)
+    }
+
+    fn treat_as(&mut self, id: SessionId, proven: &Proven, relation: Relation) -> Step {
+        match relation {
             Relation::Blocked => {
                 self.shut(id, "blocked");
                 Ok(())
@@ -298,7 +315,7 @@ impl<R: CryptoRng> Round<'_, R> {
                 self.core.dialing.connected(&proven.root, self.now.mono_ms);
                 self.trust(id)?;
                 self.tell_addresses(id)?;
-                self.authorise(id, &proven)?;
+                self.authorise(id, proven)?;
                 self.tell_taken_back(id)?;
                 self.hand_requests_over(id)
             }

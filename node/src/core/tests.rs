@@ -13,7 +13,7 @@ use y7ke_ledger::store::{Storage, SubKeys};
 use y7ke_transport::{CloseReason, DialFault, FailedAttempt, IpVersion, Path, PathKind, Transport};
 
 use super::*;
-use crate::api::{ContactState, Conversation, MessageView, RequestState, Status, VaultKind};
+use crate::api::{ContactState, Conversation, MessageView, Presence, RequestState, Status, VaultKind};
 
 /// A node on the wire.
 struct Machine {
@@ -274,6 +274,27 @@ fn a_request_is_handed_over_and_accepted() {
         assert_eq!(world.requests(n)[0].state, RequestState::Accepted);
     }
     assert_eq!(world.contacts(0)[0].log, world.contacts(1)[0].log);
+}
+
+#[test]
+fn somebody_who_becomes_more_to_me_over_an_open_session_is_told_to_be_reachable() {
+    let mut world = World::new(2);
+    let told_online = |world: &mut World, n: usize| {
+        let other = world.id(1 - n);
+        let notices = std::mem::take(&mut world.machines[n].notices);
+        let online = |notice: &Notice| matches!(notice, Notice::Presence { y7_id, presence: Presence::Online } if *y7_id == other);
+        let found = |notice: &Notice| matches!(notice, Notice::Path { y7_id, path: Some(_) } if *y7_id == other);
+        notices.iter().any(online) && notices.iter().any(found)
+    };
+    let request_id = world.request(0, 1);
+    world.pass(5_000);
+    assert!(told_online(&mut world, 0), "I know whom I asked");
+    assert!(told_online(&mut world, 1), "a stranger asks, and is listed from then on");
+    let sessions = world.next_session;
+    world.call(1, Command::RequestAccept { request_id }).expect("accepted");
+    world.pass(1_000);
+    assert!(told_online(&mut world, 0) && told_online(&mut world, 1), "we talk");
+    assert_eq!(world.next_session, sessions, "all of it over one session");
 }
 
 #[test]
