@@ -7,7 +7,8 @@
 //! ├── vault        the data key in its slot (`vault.rs`)
 //! ├── vault.new    while the slot is being changed
 //! ├── window       socket of an open desktop: a second start asks it to come forward (Unix)
-//! └── ledger.redb  everything else, sealed under subkeys of the data key
+//! ├── ledger.redb  everything else, sealed under subkeys of the data key …
+//! └── ledger.journal … and what was written last
 //! ```
 //!
 //! * Every file is created 0600, never tightened afterwards.
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use rand_core::CryptoRng;
 use y7ke_crypto::codec::Wire;
 use y7ke_crypto::vault::{Cost, Dek, VaultFile};
-use y7ke_ledger::store::{FILE_NAME as LEDGER, Ledger, Storage, StorageError, SubKeys};
+use y7ke_ledger::store::{FILE_NAME as LEDGER, JOURNAL_NAME as JOURNAL, Ledger, Storage, StorageError, SubKeys};
 use zeroize::Zeroizing;
 
 use crate::api::{Passphrase, VaultKind};
@@ -299,7 +300,7 @@ fn clear_unfinished(folder: &Path) -> Result<(), StartError> {
     if !exists(folder, SETTING_UP)? {
         return Ok(());
     }
-    for name in [LEDGER, VAULT_NEW, VAULT, SETTING_UP] {
+    for name in [LEDGER, JOURNAL, VAULT_NEW, VAULT, SETTING_UP] {
         match std::fs::remove_file(folder.join(name)) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(not_writable(folder, why)),
             _ => {}

@@ -32,7 +32,7 @@ use y7ke_crypto::vault::VaultFile;
 use y7ke_ledger::Event;
 use y7ke_ledger::admit::LogSpec;
 use y7ke_ledger::body::Body;
-use y7ke_ledger::store::{Admission, FILE_NAME, Ledger, Storage, SubKeys};
+use y7ke_ledger::store::{Admission, FILE_NAME, JOURNAL_NAME, Ledger, Storage, SubKeys};
 use y7ke_sync as sync;
 use y7ke_tests::bench::{Bar, Figures, Place, Unit, cpu, head, number, pairs, row, say};
 
@@ -141,7 +141,9 @@ impl Ours {
         }
         drop(maker);
         std::fs::create_dir_all(&there)?;
-        std::fs::copy(here.join(FILE_NAME), there.join(FILE_NAME))?;
+        for name in [FILE_NAME, JOURNAL_NAME] {
+            std::fs::copy(here.join(name), there.join(name))?;
+        }
         Ok(Self { log, a: Side::open(&here, &root, 0)?, b: Side::open(&there, &root, 1)?, writers, written })
     }
 

@@ -10,6 +10,7 @@ use y7ke_ledger::store::Ledger;
 use y7ke_node::api::{Answer, Status};
 use y7ke_node::core::{Engine, Input, Now, Output};
 use y7ke_tests::sim::brain::{Brain, Maker, Shut, engine, honest};
+use y7ke_tests::sim::disk::Part;
 use y7ke_tests::sim::net::{MILLI, SECOND};
 use y7ke_tests::sim::people::{Deed, Said};
 use y7ke_tests::sim::run::{befriend, people};
@@ -266,7 +267,8 @@ fn words_in_the_clear_are_found() {
     let mut world = World::new(8);
     people(&mut world, 1);
     let canary = world.checks.canary().to_owned();
-    redb::StorageBackend::write(&world.machines[0].disk.plug(), 1 << 22, canary.as_bytes()).unwrap_or_default();
+    redb::StorageBackend::write(&world.machines[0].disk.plug(Part::Pages), 1 << 22, canary.as_bytes())
+        .unwrap_or_default();
     world.run_for(SECOND);
     world.verify();
     caught(world.checks.violations(), "in the clear");

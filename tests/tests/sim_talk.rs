@@ -2,6 +2,7 @@
 //!
 //! Rules: E5 E7 F1 K2 S1 S2 S3 S7, I3 (nothing in the clear), I9 (no panic).
 
+use y7ke_tests::sim::disk::Image;
 use y7ke_tests::sim::net::SECOND;
 use y7ke_tests::sim::run::{Scenario, befriend, people};
 use y7ke_tests::sim::storm::{Breaks, Storm, chat, plan};
@@ -66,7 +67,7 @@ fn the_same_seed_gives_the_same_trace() {
         let storm = storm(30, 20, Breaks::ALL);
         plan(&mut world, &who, storm, chat);
         world.run_for(storm.span);
-        let images: Vec<Vec<u8>> = who.iter().map(|id| world.machines[*id].disk.durable()).collect();
+        let images: Vec<Image> = who.iter().map(|id| world.machines[*id].disk.durable()).collect();
         (world.trace.hash(), world.trace.lines(), images)
     };
     let (first, again, other) = (trace(7), trace(7), trace(8));

@@ -1,6 +1,7 @@
 //! A disk in memory that knows what a crash would leave, and fails when told to.
 //!
 //! ```text
+//! files    the database's pages and the journal: each with a length and a sync of its own
 //! image    what reads see
 //! undo     what stood where something was written since the last sync: image − undo = durable
 //! ```
@@ -12,49 +13,61 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
+use crate::store::Storage;
+
+/// What stands in the two files.
+pub type Image = [Vec<u8>; 2];
+
 /// A disk. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     platter: Arc<Mutex<Platter>>,
 }
 
+/// One of its files.
+#[derive(Debug)]
+struct Part {
+    disk: Disk,
+    file: usize,
+}
+
 #[derive(Debug, Default)]
 struct Platter {
-    image: Vec<u8>,
-    durable_len: usize,
-    undo: Vec<(usize, Vec<u8>)>,
+    files: [File; 2],
     /// Operations that change something, since ever.
     changes: u64,
     /// The number of the operation that fails, and all after it.
     fails_at: Option<u64>,
 }
 
+#[derive(Debug, Default)]
+struct File {
+    image: Vec<u8>,
+    durable_len: usize,
+    undo: Vec<(usize, Vec<u8>)>,
+}
+
 impl Disk {
     /// A disk that holds `image`, all of it durable.
-    pub fn of(image: Vec<u8>) -> Self {
-        let platter = Platter { durable_len: image.len(), image, ..Platter::default() };
-        Self { platter: Arc::new(Mutex::new(platter)) }
+    pub fn of(image: Image) -> Self {
+        let files = image.map(|image| File { durable_len: image.len(), image, undo: Vec::new() });
+        Self { platter: Arc::new(Mutex::new(Platter { files, ..Platter::default() })) }
+    }
+
+    /// What a ledger is opened on.
+    pub fn storage(&self) -> Storage {
+        let part = |file| Box::new(Part { disk: self.clone(), file });
+        Storage::Backends { pages: part(0), journal: part(1) }
     }
 
     /// What a crash now would leave.
-    pub fn durable(&self) -> Vec<u8> {
-        let platter = self.lock();
-        let mut durable = platter.image.clone();
-        for (at, bytes) in platter.undo.iter().rev() {
-            let end = at + bytes.len();
-            if durable.len() < end {
-                durable.resize(end, 0);
-            }
-            durable[*at..end].copy_from_slice(bytes);
-        }
-        durable.resize(platter.durable_len, 0);
-        durable
+    pub fn durable(&self) -> Image {
+        self.lock().files.each_ref().map(File::durable)
     }
 
     /// Whether a crash now would lose nothing.
     pub fn is_synced(&self) -> bool {
-        let platter = self.lock();
-        platter.undo.is_empty() && platter.durable_len == platter.image.len()
+        self.lock().files.iter().all(|file| file.undo.is_empty() && file.durable_len == file.image.len())
     }
 
     /// How often something was written, made longer or synced.
@@ -79,12 +92,27 @@ impl Disk {
 }
 
 impl Platter {
-    fn change(&mut self) -> io::Result<()> {
+    fn change(&mut self, file: usize) -> io::Result<&mut File> {
         if self.fails_at.is_some_and(|at| at <= self.changes) {
             return Err(io::Error::other("this disk fails on purpose"));
         }
         self.changes += 1;
-        Ok(())
+        Ok(&mut self.files[file])
+    }
+}
+
+impl File {
+    fn durable(&self) -> Vec<u8> {
+        let mut durable = self.image.clone();
+        for (at, bytes) in self.undo.iter().rev() {
+            let end = at + bytes.len();
+            if durable.len() < end {
+                durable.resize(end, 0);
+            }
+            durable[*at..end].copy_from_slice(bytes);
+        }
+        durable.resize(self.durable_len, 0);
+        durable
     }
 
     fn keep(&mut self, from: usize, to: usize) {
@@ -101,46 +129,46 @@ fn place(offset: u64, len: usize) -> io::Result<(usize, usize)> {
     range.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
 }
 
-impl StorageBackend for Disk {
+impl StorageBackend for Part {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.lock().image.len() as u64)
+        Ok(self.disk.lock().files[self.file].image.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let (from, to) = place(offset, out.len())?;
-        let platter = self.lock();
-        let found = platter.image.get(from..to).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
-        out.copy_from_slice(found);
+        let platter = self.disk.lock();
+        let found = platter.files[self.file].image.get(from..to);
+        out.copy_from_slice(found.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let (_, len) = place(len, 0)?;
-        let mut platter = self.lock();
-        platter.change()?;
-        let end = platter.image.len();
-        platter.keep(len, end);
-        platter.image.resize(len, 0);
+        let mut platter = self.disk.lock();
+        let file = platter.change(self.file)?;
+        let end = file.image.len();
+        file.keep(len, end);
+        file.image.resize(len, 0);
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut platter = self.lock();
-        platter.change()?;
-        platter.undo.clear();
-        platter.durable_len = platter.image.len();
+        let mut platter = self.disk.lock();
+        let file = platter.change(self.file)?;
+        file.undo.clear();
+        file.durable_len = file.image.len();
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let (from, to) = place(offset, data.len())?;
-        let mut platter = self.lock();
-        platter.change()?;
-        platter.keep(from, to);
-        if platter.image.len() < to {
-            platter.image.resize(to, 0);
+        let mut platter = self.disk.lock();
+        let file = platter.change(self.file)?;
+        file.keep(from, to);
+        if file.image.len() < to {
+            file.image.resize(to, 0);
         }
-        platter.image[from..to].copy_from_slice(data);
+        file.image[from..to].copy_from_slice(data);
         Ok(())
     }
 
@@ -153,26 +181,33 @@ impl StorageBackend for Disk {
 mod tests {
     use super::*;
 
+    fn pages(disk: &Disk) -> Part {
+        Part { disk: disk.clone(), file: 0 }
+    }
+
     #[test]
     fn a_crash_leaves_what_was_synced() {
-        let disk = Disk::of(vec![1; 4]);
-        disk.write(2, &[2; 4]).unwrap();
-        disk.write(0, &[3; 3]).unwrap();
-        assert_eq!((disk.durable(), disk.is_synced()), (vec![1; 4], false));
-        disk.sync_data().unwrap();
-        assert_eq!((disk.durable(), disk.is_synced()), (vec![3, 3, 3, 2, 2, 2], true));
-        disk.set_len(1).unwrap();
-        disk.write(1, &[9; 2]).unwrap();
-        assert_eq!(disk.durable(), [3, 3, 3, 2, 2, 2]);
+        let disk = Disk::of([vec![1; 4], vec![5]]);
+        let file = pages(&disk);
+        file.write(2, &[2; 4]).unwrap();
+        file.write(0, &[3; 3]).unwrap();
+        Part { disk: disk.clone(), file: 1 }.sync_data().unwrap();
+        assert_eq!((disk.durable(), disk.is_synced()), ([vec![1; 4], vec![5]], false));
+        file.sync_data().unwrap();
+        assert_eq!((disk.durable()[0].clone(), disk.is_synced()), (vec![3, 3, 3, 2, 2, 2], true));
+        file.set_len(1).unwrap();
+        file.write(1, &[9; 2]).unwrap();
+        assert_eq!(disk.durable()[0], [3, 3, 3, 2, 2, 2]);
     }
 
     #[test]
     fn it_fails_when_told_to() {
-        let disk = Disk::of(vec![0; 4]);
+        let disk = Disk::of([vec![0; 4], vec![]]);
+        let file = pages(&disk);
         disk.fail(1);
-        disk.write(0, &[1]).unwrap();
-        assert!(disk.write(0, &[2]).is_err() && disk.sync_data().is_err());
+        file.write(0, &[1]).unwrap();
+        assert!(file.write(0, &[2]).is_err() && file.sync_data().is_err());
         disk.heal();
-        disk.sync_data().unwrap();
+        file.sync_data().unwrap();
     }
 }

@@ -30,12 +30,12 @@ use y7ke_crypto::request::{Draft, Opening};
 use y7ke_crypto::sign::{DeviceKey, NetSecret, RootKey, Verified};
 use y7ke_crypto::text::{Greeting, Name};
 
-use super::Disk;
+use super::{Disk, Image};
 use crate::admit::LogSpec;
 use crate::body::Body;
 use crate::fold;
 use crate::id::Event;
-use crate::store::{Batch, Ledger, Storage, SubKeys};
+use crate::store::{Batch, Ledger, SubKeys};
 use crate::{tools, views};
 
 /// Events of one script.
@@ -203,14 +203,14 @@ impl Pen {
 
 /// The replica before the script, and the pens of who writes.
 pub(super) struct Stage {
-    pub(super) image: Vec<u8>,
+    pub(super) image: Image,
     ends: Vec<End>,
 }
 
 impl Stage {
     pub(super) fn set() -> Self {
         let disk = Disk::default();
-        let ledger = Ledger::open(Storage::Backend(Box::new(disk.clone())), keys()).expect("memory does not fail");
+        let ledger = Ledger::open(disk.storage(), keys()).expect("memory does not fail");
         let mut batch = ledger.begin(&mut rng(1)).expect("no other batch is open");
         for spec in specs() {
             batch.ensure_log(spec).expect("memory does not fail");
@@ -231,7 +231,7 @@ impl Stage {
 
     pub(super) fn open(&self) -> Batch {
         let disk = Disk::of(self.image.clone());
-        let ledger = Ledger::open(Storage::Backend(Box::new(disk)), keys()).expect("memory does not fail");
+        let ledger = Ledger::open(disk.storage(), keys()).expect("memory does not fail");
         ledger.begin(&mut rng(4)).expect("no other batch is open")
     }
 

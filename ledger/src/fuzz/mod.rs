@@ -23,8 +23,8 @@ use crate::body::Body;
 pub use crate::body::fuzz::decode as body;
 use crate::fork::ForkProof;
 use crate::id::Event;
-use crate::store::{Admission, Batch, Ledger, Storage, SubKeys};
-pub use disk::Disk;
+use crate::store::{Admission, Batch, Ledger, SubKeys};
+pub use disk::{Disk, Image};
 pub use folds::folds;
 pub use rows::rows;
 
@@ -163,12 +163,12 @@ fn join(device: &DeviceKey) -> Body {
 
 /// An empty log on a copy of a disk that was made once.
 fn batch() -> Batch {
-    static IMAGE: OnceLock<Vec<u8>> = OnceLock::new();
+    static IMAGE: OnceLock<Image> = OnceLock::new();
     let disk = Disk::of(IMAGE.get_or_init(empty).clone());
     open(&disk).begin(&mut ChaCha20Rng::from_seed([1; 32])).expect("no other batch is open")
 }
 
-fn empty() -> Vec<u8> {
+fn empty() -> Image {
     let disk = Disk::default();
     let ledger = open(&disk);
     let mut batch = ledger.begin(&mut ChaCha20Rng::from_seed([1; 32])).expect("no other batch is open");
@@ -181,7 +181,7 @@ fn empty() -> Vec<u8> {
 
 fn open(disk: &Disk) -> Ledger {
     let (_, dek) = VaultFile::with_file_slot(&mut ChaCha20Rng::from_seed([1; 32]));
-    Ledger::open(Storage::Backend(Box::new(disk.clone())), SubKeys::new(&dek)).expect("memory does not fail")
+    Ledger::open(disk.storage(), SubKeys::new(&dek)).expect("memory does not fail")
 }
 
 #[cfg(test)]

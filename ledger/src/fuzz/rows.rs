@@ -12,12 +12,12 @@
 
 use std::sync::OnceLock;
 
-use super::Disk;
 use super::folds::{Stage, a2, hand_over, keys, rng, specs, written};
+use super::{Disk, Image};
 use crate::body::Body;
 use crate::fold;
 use crate::store::raw::Tbl;
-use crate::store::{Batch, Ledger, Storage, StorageError, View};
+use crate::store::{Batch, Ledger, StorageError, View};
 use crate::{tools, views};
 
 /// Damages in one script.
@@ -25,9 +25,9 @@ const DAMAGES: usize = 16;
 
 /// Runs a script; see the head of the file.
 pub fn rows(data: &[u8]) {
-    static IMAGE: OnceLock<Vec<u8>> = OnceLock::new();
+    static IMAGE: OnceLock<Image> = OnceLock::new();
     let disk = Disk::of(IMAGE.get_or_init(filled).clone());
-    let ledger = Ledger::open(Storage::Backend(Box::new(disk)), keys()).expect("memory does not fail");
+    let ledger = Ledger::open(disk.storage(), keys()).expect("memory does not fail");
     let mut batch = ledger.begin(&mut rng(1)).expect("no other batch is open");
     let mut rest = data;
     for _ in 0..DAMAGES {
@@ -43,7 +43,7 @@ pub fn rows(data: &[u8]) {
 }
 
 /// A store with something in every table that an ordinary life fills.
-fn filled() -> Vec<u8> {
+fn filled() -> Image {
     let stage = Stage::set();
     let script: Vec<u8> = (0..16u8)
         .flat_map(|n| {
@@ -53,7 +53,7 @@ fn filled() -> Vec<u8> {
         })
         .collect();
     let disk = Disk::of(stage.image.clone());
-    let ledger = Ledger::open(Storage::Backend(Box::new(disk.clone())), keys()).expect("memory does not fail");
+    let ledger = Ledger::open(disk.storage(), keys()).expect("memory does not fail");
     let mut batch = ledger.begin(&mut rng(3)).expect("no other batch is open");
     hand_over(&mut batch, written(&mut stage.pens(), &script).iter());
     let net = y7ke_crypto::sign::NetSecret::from_bytes(&[1; 32]).id();

@@ -9,7 +9,6 @@ use std::ops::{ControlFlow, Deref};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, SeedableRng};
-use redb::WriteTransaction;
 use y7ke_crypto::codec::Wire;
 use y7ke_crypto::ids::{DeviceId, EpochId, EventId, LogId};
 use zeroize::Zeroizing;
@@ -62,7 +61,6 @@ pub enum News {
 /// A write transaction; reads through it see its own writes.
 pub struct Batch {
     pub(super) view: View,
-    transaction: WriteTransaction,
     pub(super) lease: PoolLease,
     /// Nonces of what is sealed at rest.
     rng: ChaCha20Rng,
@@ -102,23 +100,20 @@ impl Batch {
 }
 
 impl Batch {
-    pub(super) fn new(view: View, transaction: WriteTransaction, lease: PoolLease, rng: &mut impl CryptoRng) -> Self {
+    pub(super) fn new(view: View, lease: PoolLease, rng: &mut impl CryptoRng) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut_slice());
-        Self { view, transaction, lease, rng: ChaCha20Rng::from_seed(*seed), news: Vec::new() }
+        Self { view, lease, rng: ChaCha20Rng::from_seed(*seed), news: Vec::new() }
     }
 
     /// Makes everything durable, or nothing.
     pub fn commit(mut self) -> Result<(), StorageError> {
         self.write_memo()?;
-        let Self { mut view, transaction, mut lease, .. } = self;
+        let Self { mut view, lease, mut rng, .. } = self;
         for (number, state) in std::mem::take(&mut view.states) {
             view.tables.put(Tbl::Logs, number.to_be_bytes().to_vec(), state.to_bytes());
         }
-        view.tables.flush(&transaction)?;
-        transaction.commit()?;
-        lease.pool.settle();
-        Ok(())
+        lease.commit(view.tables.into_writes(), &mut rng)
     }
 
     /// What happened since the last call, in order.

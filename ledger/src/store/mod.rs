@@ -1,13 +1,14 @@
 //! The log on disk: redb, one writer, any number of snapshots.
 //!
 //! ```text
-//! Ledger ── begin(rng) ──▶ Batch ── commit ──▶ durable          the one write transaction of a round
+//! Ledger ── begin(rng) ──▶ Batch ── commit ──▶ durable          all that a round writes, at once
 //!        └─ view()     ──▶ View                                 a snapshot of the last commit
 //!                          Batch: Deref<Target = View>          … which, in a batch, sees its own writes
 //!
 //! mod      Ledger, Storage, errors          batch      numbers, states, commit
-//! raw      tables of bytes, overlay         admitting  the door: admit, release, live set, forks
-//! blocks   many rows in one value of redb      memo       what a batch need not look up twice
+//! raw      tables of bytes, in layers       admitting  the door: admit, release, live set, forks
+//! journal  commits that redb has not seen   memo       what a batch need not look up twice
+//! blocks   many rows in one value of redb
 //! schema   keys and values                  opening    boxes, chains, event keys, bodies
 //! view     what can be read                 writing    append, epochs, prekeys, notices
 //! walks    wants merged, logs backwards     keeping    secrets, acks, addresses, drafts, settings …
@@ -16,7 +17,8 @@
 //!
 //! Invariants
 //! * Dropping a batch leaves nothing behind, in the file or in memory.
-//! * A commit is two-phase and synced before it returns; after a crash every committed event is there.
+//! * A commit is synced before it returns: as one record of the journal, or, with all that the journal holds, as one
+//!   two-phase transaction of redb. After a crash every committed event is there.
 //! * A disk error never half-applies: the batch is lost as a whole, and the caller starts again.
 //! * What opens something (keys, secrets) or is somebody's words is sealed under a subkey of the
 //!   vault, bound to its table and key.
@@ -25,6 +27,7 @@ mod admitting;
 mod batch;
 mod blocks;
 mod index;
+mod journal;
 mod keeping;
 mod memo;
 mod opening;
@@ -38,7 +41,7 @@ mod walks;
 mod writing;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand_core::CryptoRng;
 use redb::backends::FileBackend;
@@ -49,8 +52,9 @@ use y7ke_crypto::vault::{Dek, SubKey};
 
 use crate::orphans::Pool;
 use crate::rows::BrokenRow;
-use raw::Tables;
-use schema::{FORMAT, ROWS_ALONE, meta};
+use journal::Journal;
+use raw::{Base, Layer, Tables, Tbl};
+use schema::{FORMAT, NO_JOURNAL, ROWS_ALONE, meta};
 
 pub use admitting::{Admission, Admitted, ProofOutcome};
 pub use batch::{Batch, News};
@@ -64,24 +68,33 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// Name of the database in its folder.
 pub const FILE_NAME: &str = "ledger.redb";
 
+/// Name of the journal beside it: what was committed and is not in the database yet. One is nothing without the other.
+pub const JOURNAL_NAME: &str = "ledger.journal";
+
 /// Where the log lives.
 #[derive(Debug)]
 pub enum Storage {
-    /// A file; it and its folder are created for this user alone (0600, 0700).
-    File(PathBuf),
-    /// Anything that redb can live on: memory, or a disk that fails on purpose.
-    Backend(Box<dyn StorageBackend>),
+    /// Two files; they and their folder are created for this user alone (0600, 0700).
+    Folder(PathBuf),
+    /// Anything that bytes can live on: memory, or a disk that fails on purpose.
+    Backends {
+        /// In place of the database.
+        pages: Box<dyn StorageBackend>,
+        /// In place of the journal.
+        journal: Box<dyn StorageBackend>,
+    },
 }
 
 impl Storage {
     /// The log of a data folder.
     pub fn folder(folder: &Path) -> Self {
-        Self::File(folder.join(FILE_NAME))
+        Self::Folder(folder.to_path_buf())
     }
 
     /// In memory, gone when the ledger is dropped.
     pub fn memory() -> Self {
-        Self::Backend(Box::new(redb::backends::InMemoryBackend::new()))
+        let memory = || Box::new(redb::backends::InMemoryBackend::new());
+        Self::Backends { pages: memory(), journal: memory() }
     }
 }
 
@@ -182,6 +195,7 @@ pub struct SubKeys {
     keys: SubKey,
     secrets: SubKey,
     words: SubKey,
+    journal: SubKey,
 }
 
 impl SubKeys {
@@ -191,12 +205,12 @@ impl SubKeys {
             keys: dek.subkey("ledger/keys"),
             secrets: dek.subkey("ledger/secrets"),
             words: dek.subkey("ledger/words"),
+            journal: dek.subkey("ledger/journal"),
         }
     }
 
     /// The key for values of this table.
-    fn of(&self, table: raw::Tbl) -> &SubKey {
-        use raw::Tbl;
+    fn of(&self, table: Tbl) -> &SubKey {
         match table {
             Tbl::Chains | Tbl::Keys | Tbl::Prekeys => &self.keys,
             Tbl::Secrets => &self.secrets,
@@ -220,33 +234,108 @@ pub struct Ledger {
 pub(crate) struct Inner {
     database: Database,
     keys: Arc<SubKeys>,
+    /// What views are made of; locked for as long as it takes to clone two pointers.
+    shown: Mutex<Shown>,
+    journal: Mutex<Journal>,
     /// Orphans between batches; an open batch has taken them.
-    pool: Mutex<Pool>,
+    pool: Mutex<Option<Pool>>,
+}
+
+/// The last commit.
+struct Shown {
+    base: Arc<Base>,
+    above: Arc<Layer>,
+}
+
+impl Shown {
+    fn checkpoint(database: &Database, above: Layer) -> Result<Self, StorageError> {
+        Ok(Self { base: Arc::new(Base::of(&database.begin_read()?)?), above: Arc::new(above) })
+    }
+}
+
+impl Inner {
+    /// Makes what a batch wrote durable.
+    fn commit(&self, rows: Layer, rng: &mut impl CryptoRng) -> Result<(), StorageError> {
+        let mut journal = lock(&self.journal);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if !journal.takes(&rows) {
+            return self.checkpoint(&mut journal, rows);
+        }
+        journal.append(&rows, &self.keys.journal, rng)?;
+        Arc::make_mut(&mut lock(&self.shown).above).lay(rows);
+        Ok(())
+    }
+
+    /// Brings everything into redb: what the journal holds, and these rows on top.
+    fn checkpoint(&self, journal: &mut Journal, rows: Layer) -> Result<(), StorageError> {
+        let done = self.write_down(journal.last(), rows);
+        match &done {
+            Ok(()) => journal.restart(),
+            Err(_) => journal.break_off(),
+        }
+        done
+    }
+
+    fn write_down(&self, last: u64, rows: Layer) -> Result<(), StorageError> {
+        let mut all = Layer::clone(&Arc::clone(&lock(&self.shown).above));
+        all.lay(rows);
+        all.set(Tbl::Meta, meta::JOURNAL.to_vec(), Some(last.to_be_bytes().to_vec()));
+        let transaction = begin_write(&self.database)?;
+        all.flush(&transaction)?;
+        transaction.commit()?;
+        *lock(&self.shown) = Shown::checkpoint(&self.database, Layer::empty())?;
+        Ok(())
+    }
+}
+
+/// A clean end leaves everything in redb. What this cannot write stands in the journal: the next opening reads it.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let mut journal = lock(&self.journal);
+        if !journal.is_broken() && !lock(&self.shown).above.is_empty() {
+            drop(self.checkpoint(&mut journal, Layer::empty()));
+        }
+    }
+}
+
+fn lock<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Ledger {
     /// Opens the log, or makes a new one.
     pub fn open(storage: Storage, keys: SubKeys) -> Result<Self, StorageError> {
-        let database = match storage {
-            Storage::File(path) => open_file(&path)?,
-            Storage::Backend(backend) => builder().create_with_backend(Boxed(backend))?,
+        let Files { database, journal, folder } = Files::of(storage)?;
+        let applied = prepare(&database, journal.as_ref(), folder.as_deref())?;
+        let (journal, above) = Journal::open(journal, applied, &keys.journal)?;
+        let shown = Shown::checkpoint(&database, above)?;
+        let inner = Inner {
+            database,
+            keys: Arc::new(keys),
+            shown: Mutex::new(shown),
+            journal: Mutex::new(journal),
+            pool: Mutex::new(Some(Pool::new())),
         };
-        prepare(&database)?;
-        Ok(Self { inner: Arc::new(Inner { database, keys: Arc::new(keys), pool: Mutex::new(Pool::new()) }) })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Begins the one write transaction; [`StorageError::Busy`] while another batch is open.
+    /// Begins the one batch; [`StorageError::Busy`] while another one is open.
     ///
     /// `rng` seeds the nonces of what this batch seals at rest.
     pub fn begin(&self, rng: &mut impl CryptoRng) -> Result<Batch, StorageError> {
-        let transaction = begin_write(&self.inner.database)?;
-        let view = self.view()?;
-        Ok(Batch::new(view, transaction, PoolLease::take(&self.inner), rng))
+        let lease = PoolLease::take(&self.inner).ok_or(StorageError::Busy)?;
+        if lock(&self.inner.journal).is_broken() {
+            return Err(StorageError::Disk(redb::Error::PreviousIo));
+        }
+        Ok(Batch::new(self.view()?, lease, rng))
     }
 
     /// A snapshot of the last commit. Keep it briefly: pages that it sees are not reused meanwhile.
     pub fn view(&self) -> Result<View, StorageError> {
-        let tables = Tables::snapshot(&self.inner.database.begin_read()?)?;
+        let shown = lock(&self.inner.shown);
+        let tables = Tables::over(Arc::clone(&shown.base), Arc::clone(&shown.above));
         Ok(View::new(tables, Arc::clone(&self.inner.keys)))
     }
 }
@@ -264,17 +353,23 @@ pub(crate) struct PoolLease {
 }
 
 impl PoolLease {
-    fn take(home: &Arc<Inner>) -> Self {
-        let mut place = home.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        Self { pool: std::mem::take(&mut place), home: Arc::clone(home) }
+    /// None while another batch has it.
+    fn take(home: &Arc<Inner>) -> Option<Self> {
+        Some(Self { pool: lock(&home.pool).take()?, home: Arc::clone(home) })
+    }
+
+    /// Makes what the batch wrote durable, and what it did to the orphans final.
+    fn commit(mut self, rows: Layer, rng: &mut impl CryptoRng) -> Result<(), StorageError> {
+        self.home.commit(rows, rng)?;
+        self.pool.settle();
+        Ok(())
     }
 }
 
 impl Drop for PoolLease {
     fn drop(&mut self) {
         self.pool.undo();
-        let mut place = self.home.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = std::mem::take(&mut self.pool);
+        *lock(&self.home.pool) = Some(std::mem::take(&mut self.pool));
     }
 }
 
@@ -292,29 +387,68 @@ fn begin_write(database: &Database) -> Result<WriteTransaction, StorageError> {
     Ok(transaction)
 }
 
-/// Makes the tables of a new file, or checks the format of an old one.
-fn prepare(database: &Database) -> Result<(), StorageError> {
+/// Makes the tables of a new file, brings an older one up to date, or checks the format; the number of the last
+/// record that redb has.
+fn prepare(database: &Database, journal: &dyn StorageBackend, folder: Option<&Path>) -> Result<u64, StorageError> {
     let transaction = begin_write(database)?;
     raw::create_all(&transaction)?;
     let found = raw::read_meta(&transaction, meta::FORMAT)?;
-    match found.as_deref().map(<[u8; 4]>::try_from) {
-        None => {}
-        Some(Ok(bytes)) if u32::from_le_bytes(bytes) == FORMAT => return Ok(transaction.abort()?),
-        Some(Ok(bytes)) if u32::from_le_bytes(bytes) == ROWS_ALONE => raw::pack_all(&transaction)?,
-        Some(Ok(bytes)) => return Err(StorageError::Format { found: u32::from_le_bytes(bytes) }),
+    match found.as_deref().map(<[u8; 4]>::try_from).map(|bytes| bytes.map(u32::from_le_bytes)) {
+        None | Some(Ok(NO_JOURNAL)) => {}
+        Some(Ok(ROWS_ALONE)) => raw::pack_all(&transaction)?,
+        Some(Ok(FORMAT)) => return number_of_last(&transaction),
+        Some(Ok(found)) => return Err(StorageError::Format { found }),
         Some(Err(_)) => return Err(StorageError::Damaged { what: "format" }),
     }
+    Journal::create(journal).map_err(redb::Error::Io).map_err(StorageError::Disk)?;
+    // From the commit on a missing journal is a loss: its name has to be durable before.
+    folder.map_or(Ok(()), sync_folder)?;
+    raw::write_meta(&transaction, meta::JOURNAL, &0_u64.to_be_bytes())?;
     raw::write_meta(&transaction, meta::FORMAT, &FORMAT.to_le_bytes())?;
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    Ok(0)
 }
 
-fn open_file(path: &Path) -> Result<Database, StorageError> {
-    let fail = |fault| StorageError::File { path: path.to_path_buf(), fault };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        create_folder(folder).map_err(fail)?;
+fn number_of_last(transaction: &WriteTransaction) -> Result<u64, StorageError> {
+    let found = raw::read_meta(transaction, meta::JOURNAL)?.ok_or(StorageError::Damaged { what: "journal" })?;
+    Ok(schema::long_at(&found, 0)?)
+}
+
+/// What a storage consists of. The database is opened first: it holds the lock.
+struct Files {
+    database: Database,
+    journal: Box<dyn StorageBackend>,
+    folder: Option<PathBuf>,
+}
+
+impl Files {
+    fn of(storage: Storage) -> Result<Self, StorageError> {
+        match storage {
+            Storage::Backends { pages, journal } => {
+                Ok(Self { database: builder().create_with_backend(Boxed(pages))?, journal, folder: None })
+            }
+            Storage::Folder(folder) => {
+                create_folder(&folder).map_err(|fault| StorageError::File { path: folder.clone(), fault })?;
+                let database = builder().create_with_backend(open_file(&folder.join(FILE_NAME))?)?;
+                let journal = Box::new(open_file(&folder.join(JOURNAL_NAME))?);
+                Ok(Self { database, journal, folder: Some(folder) })
+            }
+        }
     }
-    let file = private_file(path).map_err(fail)?;
-    Ok(builder().create_with_backend(FileBackend::new(file)?)?)
+}
+
+fn open_file(path: &Path) -> Result<FileBackend, StorageError> {
+    let file = private_file(path).map_err(|fault| StorageError::File { path: path.to_path_buf(), fault })?;
+    Ok(FileBackend::new(file)?)
+}
+
+/// Makes names in a folder durable, where the system can.
+fn sync_folder(folder: &Path) -> Result<(), StorageError> {
+    #[cfg(unix)]
+    std::fs::File::open(folder)
+        .and_then(|open| open.sync_all())
+        .map_err(|fault| StorageError::File { path: folder.to_path_buf(), fault })?;
+    Ok(())
 }
 
 fn create_folder(folder: &Path) -> std::io::Result<()> {

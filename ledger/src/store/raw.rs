@@ -1,22 +1,24 @@
-//! Tables of byte strings: a redb snapshot below, the writes of an open batch above it.
+//! Tables of byte strings in three layers; a read asks the topmost first.
 //!
 //! ```text
-//!   View   ─▶ Snapshot                    one ReadTransaction, every table opened once
-//!   Batch  ─▶ Overlay over Snapshot       writes wait in memory, in key order …
-//!   commit ─▶ WriteTransaction            … and reach redb in one go: sorted, each key once
+//!   writes   of the open batch: in memory, in key order           dropped without a trace, or
+//!   above    of commits that stand in the journal alone ◀── commit: one record, one sync
+//!   base     redb as of the last checkpoint             ◀── checkpoint: all that is above, each key once
 //! ```
 //!
 //! Invariants
-//! * Until [`flush`] nothing of a batch is in redb: dropping the overlay leaves no trace.
-//! * A read through an overlay sees the batch's own writes first, then the last commit.
+//! * `above` over `base` is the last commit, whether a checkpoint came in between or not: a checkpoint writes
+//!   what is above as it is.
+//! * A view keeps the `base` and the `above` that it was made of; they never change under it.
 //! * Keys are compared as bytes: numbers in keys are big-endian.
 //! * Tables that grow with the log are kept in blocks ([`super::blocks`]); nobody above sees it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::iter::Peekable;
 use std::ops::{Bound, ControlFlow};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, TableDefinition, WriteTransaction};
 
@@ -24,7 +26,11 @@ use super::StorageError;
 use super::blocks::{self, Cursor};
 
 type Bytes = &'static [u8];
+/// Rows of one table that are set, or taken away.
 pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// A key and what it is set to; `None`: it is taken away.
+type Write<'w> = (&'w Vec<u8>, &'w Option<Vec<u8>>);
 
 /// A table of the database; `schema.rs` says what its keys and values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,39 +176,112 @@ pub(crate) fn after(prefix: &[u8]) -> Option<Vec<u8>> {
 /// Receives key and value; `Break` ends the walk.
 pub(crate) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageError> + 'v;
 
-/// Every table, read through the writes of the batch (none, for a view).
+/// Redb as of a checkpoint, every table opened once. Keep it briefly: pages that it sees are not reused meanwhile.
+pub(super) struct Base(Vec<ReadOnlyTable<Bytes, Bytes>>);
+
+impl Base {
+    pub(super) fn of(transaction: &ReadTransaction) -> Result<Self, StorageError> {
+        let open = |table: &Tbl| transaction.open_table(table.definition());
+        Ok(Self(Tbl::ALL.iter().map(open).collect::<Result<_, _>>()?))
+    }
+}
+
+/// Rows of all tables that are to be set, or taken away.
+#[derive(Clone)]
+pub(super) struct Layer {
+    tables: Vec<Writes>,
+}
+
+impl Layer {
+    pub(super) fn empty() -> Self {
+        Self { tables: Tbl::ALL.iter().map(|_| Writes::new()).collect() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tables.iter().all(Writes::is_empty)
+    }
+
+    fn find(&self, table: Tbl, key: &[u8]) -> Option<&Option<Vec<u8>>> {
+        self.tables[table as usize].get(key)
+    }
+
+    fn range(&self, table: Tbl, range: Range<'_>) -> btree_map::Range<'_, Vec<u8>, Option<Vec<u8>>> {
+        self.tables[table as usize].range::<[u8], _>(range.bounds())
+    }
+
+    pub(super) fn set(&mut self, table: Tbl, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.tables[table as usize].insert(key, value);
+    }
+
+    /// Every write, table by table in key order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Tbl, &Vec<u8>, &Option<Vec<u8>>)> {
+        let tables = Tbl::ALL.iter().zip(&self.tables);
+        tables.flat_map(|(table, writes)| writes.iter().map(|(key, value)| (*table, key, value)))
+    }
+
+    /// Puts another layer on this one: where both have a key, the upper one counts.
+    pub(super) fn lay(&mut self, upper: Self) {
+        for (table, writes) in self.tables.iter_mut().zip(upper.tables) {
+            if table.is_empty() {
+                *table = writes;
+            } else {
+                table.extend(writes);
+            }
+        }
+    }
+
+    /// Writes everything into `transaction`.
+    pub(super) fn flush(self, transaction: &WriteTransaction) -> Result<(), StorageError> {
+        for (table, writes) in Tbl::ALL.iter().zip(self.tables) {
+            if !writes.is_empty() {
+                flush_table(*table, writes, transaction)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every table, read through what lies above redb and the writes of the batch (none, for a view).
 pub(crate) struct Tables {
-    base: Vec<ReadOnlyTable<Bytes, Bytes>>,
+    base: Arc<Base>,
+    above: Arc<Layer>,
     spans: Vec<Spans>,
-    writes: Vec<Writes>,
+    writes: Layer,
 }
 
 impl Tables {
     /// The last commit, with nothing written on top.
-    pub(crate) fn snapshot(transaction: &ReadTransaction) -> Result<Self, StorageError> {
-        let open = |table: &Tbl| transaction.open_table(table.definition());
-        let base = Tbl::ALL.iter().map(open).collect::<Result<_, _>>()?;
+    pub(super) fn over(base: Arc<Base>, above: Arc<Layer>) -> Self {
         let spans = Tbl::ALL.iter().map(|_| Spans::default()).collect();
-        Ok(Self { base, spans, writes: Tbl::ALL.iter().map(|_| Writes::new()).collect() })
+        Self { base, above, spans, writes: Layer::empty() }
+    }
+
+    /// What was written on top.
+    pub(super) fn into_writes(self) -> Layer {
+        self.writes
     }
 
     pub(crate) fn get(&self, table: Tbl, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        if let Some(written) = self.writes[table as usize].get(key) {
-            return Ok(written.clone());
+        match self.written(table, key) {
+            Some(written) => Ok(written.clone()),
+            None => self.look(table, key, |value| value.map(<[u8]>::to_vec)),
         }
-        self.look(table, key, |value| value.map(<[u8]>::to_vec))
     }
 
     pub(crate) fn contains(&self, table: Tbl, key: &[u8]) -> Result<bool, StorageError> {
-        match self.writes[table as usize].get(key) {
+        match self.written(table, key) {
             Some(written) => Ok(written.is_some()),
             None => self.look(table, key, |value| value.is_some()),
         }
     }
 
-    /// Shows what the last commit has under this key.
+    fn written(&self, table: Tbl, key: &[u8]) -> Option<&Option<Vec<u8>>> {
+        self.writes.find(table, key).or_else(|| self.above.find(table, key))
+    }
+
+    /// Shows what redb has under this key.
     fn look<T>(&self, table: Tbl, key: &[u8], show: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, StorageError> {
-        let base = &self.base[table as usize];
+        let base = &self.base.0[table as usize];
         if table.is_packed() {
             return self.spans[table as usize].look(base, key, show);
         }
@@ -211,50 +290,59 @@ impl Tables {
     }
 
     pub(crate) fn put(&mut self, table: Tbl, key: Vec<u8>, value: Vec<u8>) {
-        self.writes[table as usize].insert(key, Some(value));
+        self.writes.set(table, key, Some(value));
     }
 
     pub(crate) fn delete(&mut self, table: Tbl, key: Vec<u8>) {
-        self.writes[table as usize].insert(key, None);
+        self.writes.set(table, key, None);
     }
 
     /// How many writes wait.
     pub(crate) fn waiting(&self) -> usize {
-        self.writes.iter().map(Writes::len).sum()
+        self.writes.tables.iter().map(Writes::len).sum()
     }
 
-    /// Visits the rows of `range` in order: a merge of the snapshot and the writes above it.
+    /// Visits the rows of `range` in order: redb and what lies above it, merged.
     pub(crate) fn walk(&self, table: Tbl, range: Range<'_>, visit: &mut Visit<'_>) -> Result<(), StorageError> {
         if range.is_empty() {
             return Ok(());
         }
-        let base = &self.base[table as usize];
-        let above = self.writes[table as usize].range::<[u8], _>(range.bounds());
-        if table.is_packed() {
-            let base = unpacked(base, range)?;
-            return if range.backward {
-                merge(base, above.rev(), |left, right| left > right, visit)
-            } else {
-                merge(base, above, |left, right| left < right, visit)
-            };
-        }
-        let base = base.range::<&[u8]>(range.bounds())?;
+        let base = &self.base.0[table as usize];
+        let (top, middle) = (self.writes.range(table, range), self.above.range(table, range));
         if range.backward {
-            merge(plain(base.rev()), above.rev(), |left, right| left > right, visit)
+            let before = |left: &[u8], right: &[u8]| left > right;
+            let above = layered(top.rev(), middle.rev(), before);
+            match table.is_packed() {
+                true => merge(unpacked(base, range)?, above, before, visit),
+                false => merge(plain(base.range::<&[u8]>(range.bounds())?.rev()), above, before, visit),
+            }
         } else {
-            merge(plain(base), above, |left, right| left < right, visit)
-        }
-    }
-
-    /// Writes everything that waits into `transaction`, table by table in key order.
-    pub(crate) fn flush(self, transaction: &WriteTransaction) -> Result<(), StorageError> {
-        for (table, writes) in Tbl::ALL.iter().zip(self.writes) {
-            if !writes.is_empty() {
-                flush_table(*table, writes, transaction)?;
+            let before = |left: &[u8], right: &[u8]| left < right;
+            let above = layered(top, middle, before);
+            match table.is_packed() {
+                true => merge(unpacked(base, range)?, above, before, visit),
+                false => merge(plain(base.range::<&[u8]>(range.bounds())?), above, before, visit),
             }
         }
-        Ok(())
     }
+}
+
+/// Walks two ordered layers as one; where both have a key, the upper one counts.
+fn layered<'w>(
+    upper: impl Iterator<Item = Write<'w>>,
+    lower: impl Iterator<Item = Write<'w>>,
+    before: impl Fn(&[u8], &[u8]) -> bool,
+) -> impl Iterator<Item = Write<'w>> {
+    let (mut upper, mut lower) = (upper.peekable(), lower.peekable());
+    std::iter::from_fn(move || match (upper.peek(), lower.peek()) {
+        (Some((above, _)), Some((below, _))) if above == below => {
+            lower.next();
+            upper.next()
+        }
+        (Some((above, _)), Some((below, _))) if before(below, above) => lower.next(),
+        (Some(_), _) => upper.next(),
+        (None, _) => lower.next(),
+    })
 }
 
 /// Creates every table, so that a snapshot of a new file can open them.
@@ -390,7 +478,7 @@ impl Span {
     }
 }
 
-/// A row of the last commit.
+/// A row of redb.
 #[allow(clippy::large_enum_variant, reason = "it lives for one step of a walk: a box would cost more")]
 enum Row {
     Plain(Guard, Guard),
@@ -452,7 +540,7 @@ fn rows_of(found: Found, range: Range<'_>) -> Result<Vec<Row>, StorageError> {
 /// Walks two ordered sources as one; where both have a key, the upper one counts.
 fn merge<'w>(
     base: impl Iterator<Item = Read>,
-    above: impl Iterator<Item = (&'w Vec<u8>, &'w Option<Vec<u8>>)>,
+    above: impl Iterator<Item = Write<'w>>,
     before: impl Fn(&[u8], &[u8]) -> bool,
     visit: &mut Visit<'_>,
 ) -> Result<(), StorageError> {
@@ -481,7 +569,7 @@ enum Pick<'w> {
 
 fn pick<'w>(
     base: &mut Peekable<impl Iterator<Item = Read>>,
-    above: &mut Peekable<impl Iterator<Item = (&'w Vec<u8>, &'w Option<Vec<u8>>)>>,
+    above: &mut Peekable<impl Iterator<Item = Write<'w>>>,
     before: &impl Fn(&[u8], &[u8]) -> bool,
 ) -> Pick<'w> {
     let lower_first = match (base.peek(), above.peek()) {

@@ -19,10 +19,13 @@ use crate::admit::{EpochRef, Facts, LogSpec};
 use crate::fork::{Frontier, Node};
 use crate::keys::PrekeyAge;
 
-/// Version of everything in this file; another one is refused at open, but for [`ROWS_ALONE`].
-pub(crate) const FORMAT: u32 = 2;
+/// Version of everything in this file; another one is refused at open, but for [`ROWS_ALONE`] and [`NO_JOURNAL`].
+pub(crate) const FORMAT: u32 = 3;
 
-/// The version before: the same rows, none in blocks. Such a file is packed when it is opened.
+/// The version before: without a journal. Such a file gets one when it is opened.
+pub(crate) const NO_JOURNAL: u32 = 2;
+
+/// The version before that: the same rows, none in blocks. Such a file is packed as well.
 pub(crate) const ROWS_ALONE: u32 = 1;
 
 /// Longest value of these codecs in bytes: 1,024 devices with 16 tips each, and as much again.
@@ -36,6 +39,7 @@ pub(crate) mod meta {
     pub(crate) const NEXT_EPOCH: &[u8] = b"next epoch";
     pub(crate) const NEXT_ARRIVAL: &[u8] = b"next arrival";
     pub(crate) const FRESH: &[u8] = b"fresh";
+    pub(crate) const JOURNAL: &[u8] = b"journal";
 }
 
 /// Key prefixes of the `names` table.

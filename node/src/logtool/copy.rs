@@ -1,13 +1,14 @@
-//! A private copy of a ledger's file, as of one commit.
+//! A private copy of a ledger's files, as of one commit.
 //!
-//! redb writes its header (page 0) at every commit and never touches a page that the last commit
-//! refers to. So a copy during which the header did not change is the file as of that commit.
+//! redb writes its header (page 0) at every checkpoint and never touches a page that the last one refers to.
+//! So a copy during which the header did not change is the database as of that checkpoint. Between two checkpoints
+//! the journal only grows: of what is written meanwhile the copy has the first records, and those are commits.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use y7ke_ledger::store::{FILE_NAME, Ledger, Storage, View};
+use y7ke_ledger::store::{FILE_NAME, JOURNAL_NAME, Ledger, Storage, View};
 
 use super::LogFault;
 use crate::home::{Given, Home, StartError};
@@ -40,8 +41,7 @@ impl Copy {
     pub(super) fn of(folder: &Path, passphrase: Option<&Path>, snapshot: bool) -> Result<Self, LogFault> {
         let home = Home::open_existing(folder, Given::of(None, passphrase), snapshot)?;
         let place = Place::new()?;
-        copy_of_one_commit(&folder.join(FILE_NAME), &place.0.join(FILE_NAME))
-            .map_err(|why| StartError::NotReadable { folder: folder.into(), why })?;
+        copy_of_one_commit(folder, &place.0).map_err(|why| StartError::NotReadable { folder: folder.into(), why })?;
         let ledger = Ledger::open(Storage::folder(&place.0), home.sub_keys()?);
         let ledger = ledger.map_err(|fault| home.ledger_fault(&fault))?;
         Ok(Self { ledger, _place: place })
@@ -68,7 +68,11 @@ impl Place {
 fn copy_of_one_commit(from: &Path, to: &Path) -> io::Result<()> {
     for _ in 0..TRIES {
         let before = header(from)?;
-        std::fs::copy(from, to)?;
+        std::fs::copy(from.join(FILE_NAME), to.join(FILE_NAME))?;
+        // A folder of an earlier version has none.
+        if from.join(JOURNAL_NAME).try_exists()? {
+            std::fs::copy(from.join(JOURNAL_NAME), to.join(JOURNAL_NAME))?;
+        }
         if header(from)? == before && header(to)? == before {
             return Ok(());
         }
@@ -76,8 +80,8 @@ fn copy_of_one_commit(from: &Path, to: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is being written without a pause; try again"))
 }
 
-fn header(file: &Path) -> io::Result<Vec<u8>> {
+fn header(folder: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(file)?.take(HEADER).read_to_end(&mut bytes)?;
+    File::open(folder.join(FILE_NAME))?.take(HEADER).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

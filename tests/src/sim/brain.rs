@@ -12,7 +12,7 @@ use std::rc::Rc;
 use rand_chacha::ChaCha20Rng;
 use y7ke_crypto::ids::{NetKey, RootId};
 use y7ke_crypto::vault::{Dek, VaultFile};
-use y7ke_ledger::store::{Ledger, Storage, StorageError, SubKeys};
+use y7ke_ledger::store::{Ledger, StorageError, SubKeys};
 use y7ke_node::api::VaultKind;
 use y7ke_node::core::{Closed, CoreConfig, Engine, Input, Now, Output};
 use y7ke_transport::Config;
@@ -91,7 +91,7 @@ impl Safe {
 
     /// The log on this disk, under this key.
     pub fn open(&self, disk: &SimDisk) -> Result<Ledger, StorageError> {
-        Ledger::open(Storage::Backend(Box::new(disk.plug())), SubKeys::new(&self.0))
+        Ledger::open(disk.storage(), SubKeys::new(&self.0))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A disk in memory that keeps exactly the promises that a real one keeps, and not one more.
 //!
 //! ```text
+//! files      the database's pages and the journal          a sync confirms one of them
 //! durable    what a sync confirmed                         survives every crash
 //! pending    sector ─▶ every version written since then    a crash keeps any one of them, or the durable one
 //! lengths    every file length since then                  likewise
@@ -8,7 +9,7 @@
 //!
 //! crash   Loss::All       nothing pending survives
 //!         Loss::None      everything survives
-//!         Loss::After(k)  the first k writes survive, the (k+1)-th is torn at 512 B
+//!         Loss::After(k)  the first k writes (to either file) survive, the (k+1)-th is torn at 512 B
 //!         Loss::Any       each sector keeps any of its versions: lost, torn and reordered
 //! ```
 //!
@@ -25,6 +26,7 @@ use std::io::{self, BufRead, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
+use y7ke_ledger::store::Storage;
 
 use super::dice::Dice;
 
@@ -37,10 +39,23 @@ pub struct SimDisk {
     platter: Arc<Mutex<Platter>>,
 }
 
-/// One process's handle of a disk: what redb is opened on.
+/// The files of a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The database.
+    Pages,
+    /// What the database does not have yet.
+    Journal,
+}
+
+/// What stands in the files, in the order of [`Part`].
+pub type Image = [Vec<u8>; 2];
+
+/// One process's handle of a file.
 #[derive(Debug)]
 pub struct Plug {
     disk: SimDisk,
+    part: Part,
     life: u64,
 }
 
@@ -94,13 +109,10 @@ pub enum Loss {
 
 #[derive(Debug, Default)]
 struct Platter {
-    durable: Vec<u8>,
-    image: Vec<u8>,
-    pending: BTreeMap<usize, Vec<Version>>,
-    lengths: Vec<(u64, usize)>,
+    files: [File; 2],
     /// Number of the current life: one more after each crash.
     life: u64,
-    /// Writes and lengths since the last sync.
+    /// Writes and lengths since everything was synced last.
     stamp: u64,
     /// Operations that change something, since ever.
     ops: u64,
@@ -110,6 +122,14 @@ struct Platter {
     needle: Option<Vec<u8>>,
     leaked: bool,
     hits: u64,
+}
+
+#[derive(Debug, Default)]
+struct File {
+    durable: Vec<u8>,
+    image: Vec<u8>,
+    pending: BTreeMap<usize, Vec<Version>>,
+    lengths: Vec<(u64, usize)>,
 }
 
 #[derive(Debug)]
@@ -131,28 +151,30 @@ impl SimDisk {
     }
 
     /// A disk that holds `image`, all of it durable.
-    pub fn of(image: Vec<u8>) -> Self {
+    pub fn of(image: Image) -> Self {
         let disk = Self::new();
-        let mut platter = disk.lock();
-        platter.image.clone_from(&image);
-        platter.durable = image;
-        drop(platter);
+        disk.lock().files = image.map(|image| File { durable: image.clone(), image, ..File::default() });
         disk
     }
 
-    /// A handle for one process. The next crash ends it.
-    pub fn plug(&self) -> Plug {
-        Plug { disk: self.clone(), life: self.lock().life }
+    /// A handle of a file for one process. The next crash ends it.
+    pub fn plug(&self, part: Part) -> Plug {
+        Plug { disk: self.clone(), part, life: self.lock().life }
+    }
+
+    /// What one process's ledger is opened on. The next crash ends it.
+    pub fn storage(&self) -> Storage {
+        Storage::Backends { pages: Box::new(self.plug(Part::Pages)), journal: Box::new(self.plug(Part::Journal)) }
     }
 
     /// What a power cut at this moment leaves at the least: nothing that was not synced.
-    pub fn durable(&self) -> Vec<u8> {
-        self.lock().durable.clone()
+    pub fn durable(&self) -> Image {
+        self.lock().files.each_ref().map(|file| file.durable.clone())
     }
 
     /// Another disk with the same content: a snapshot of the machine, a copied folder.
     pub fn copy(&self) -> Self {
-        Self::of(self.lock().image.clone())
+        Self::of(self.lock().files.each_ref().map(|file| file.image.clone()))
     }
 
     /// The machine stops here; what was not synced meets its fate. Faults to come are forgotten.
@@ -226,14 +248,12 @@ impl SimDisk {
     /// Were the watched bytes ever written, or do they stand in an image?
     pub fn leaks(&self) -> bool {
         let platter = self.lock();
-        let found = |needle: &Vec<u8>| contains(&platter.image, needle) || contains(&platter.durable, needle);
-        platter.leaked || platter.needle.as_ref().is_some_and(found)
+        platter.leaked || platter.needle.as_ref().is_some_and(|needle| platter.holds(needle))
     }
 
     /// Do these bytes stand in what is durable or in what is about to be?
     pub fn holds(&self, needle: &[u8]) -> bool {
-        let platter = self.lock();
-        contains(&platter.image, needle) || contains(&platter.durable, needle)
+        self.lock().holds(needle)
     }
 
     fn lock(&self) -> MutexGuard<'_, Platter> {
@@ -279,6 +299,54 @@ impl Platter {
         due
     }
 
+    fn holds(&self, needle: &[u8]) -> bool {
+        self.files.iter().any(|file| contains(&file.image, needle) || contains(&file.durable, needle))
+    }
+
+    fn write(&mut self, part: Part, offset: u64, data: &[u8]) -> io::Result<()> {
+        let (from, to) = bounds(offset, data.len())?;
+        if to > self.files[part as usize].image.len() {
+            self.set_len(part, to);
+        }
+        self.leaked |= self.needle.as_ref().is_some_and(|needle| contains(data, needle));
+        self.stamp += 1;
+        let file = &mut self.files[part as usize];
+        file.image[from..to].copy_from_slice(data);
+        file.note(self.stamp, from, to);
+        Ok(())
+    }
+
+    fn set_len(&mut self, part: Part, len: usize) {
+        self.stamp += 1;
+        let file = &mut self.files[part as usize];
+        let before = file.image.len();
+        file.image.resize(len, 0);
+        file.lengths.push((self.stamp, len));
+        if len < before {
+            file.note(self.stamp, len, before);
+        }
+    }
+
+    fn sync(&mut self, part: Part) {
+        if self.lying {
+            return;
+        }
+        self.files[part as usize].sync();
+        if self.files.iter().all(|file| file.pending.is_empty() && file.lengths.is_empty()) {
+            self.stamp = 0;
+        }
+    }
+
+    fn lose(&mut self, loss: Loss, dice: &mut Dice) {
+        self.files.iter_mut().for_each(|file| file.lose(loss, dice));
+        self.stamp = 0;
+        self.faults.clear();
+        self.power_until = None;
+        self.life += 1;
+    }
+}
+
+impl File {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let (from, to) = bounds(offset, out.len())?;
         let bytes =
@@ -287,48 +355,18 @@ impl Platter {
         Ok(())
     }
 
-    fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let (from, to) = bounds(offset, data.len())?;
-        if to > self.image.len() {
-            self.set_len(to);
-        }
-        self.image[from..to].copy_from_slice(data);
-        self.leaked |= self.needle.as_ref().is_some_and(|needle| contains(data, needle));
-        self.stamp += 1;
-        self.note(from, to);
-        Ok(())
-    }
-
-    fn set_len(&mut self, len: usize) {
-        let before = self.image.len();
-        self.image.resize(len, 0);
-        self.stamp += 1;
-        self.lengths.push((self.stamp, len));
-        if len < before {
-            self.note(len, before);
-        }
-    }
-
     /// The sectors of `from..to` have a new version: what the image says, zero beyond its end.
-    fn note(&mut self, from: usize, to: usize) {
+    fn note(&mut self, stamp: u64, from: usize, to: usize) {
         for sector in from / SECTOR..to.div_ceil(SECTOR) {
             let bytes = Box::new(sector_of(&self.image, sector));
-            self.pending.entry(sector).or_default().push(Version { stamp: self.stamp, bytes });
+            self.pending.entry(sector).or_default().push(Version { stamp, bytes });
         }
     }
 
     fn sync(&mut self) {
-        if self.lying {
-            return;
-        }
         self.durable.clone_from(&self.image);
-        self.forget_pending();
-    }
-
-    fn forget_pending(&mut self) {
         self.pending.clear();
         self.lengths.clear();
-        self.stamp = 0;
     }
 
     fn lose(&mut self, loss: Loss, dice: &mut Dice) {
@@ -340,12 +378,8 @@ impl Platter {
                 put_sector(&mut after, *sector, &version.bytes);
             }
         }
-        self.image.clone_from(&after);
-        self.durable = after;
-        self.forget_pending();
-        self.faults.clear();
-        self.power_until = None;
-        self.life += 1;
+        self.image = after;
+        self.sync();
     }
 }
 
@@ -419,24 +453,24 @@ impl Plug {
 
 impl StorageBackend for Plug {
     fn len(&self) -> io::Result<u64> {
-        self.with(Op::Read, |platter| Ok(platter.image.len() as u64))
+        self.with(Op::Read, |platter| Ok(platter.files[self.part as usize].image.len() as u64))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.with(Op::Read, |platter| platter.read(offset, out))
+        self.with(Op::Read, |platter| platter.files[self.part as usize].read(offset, out))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let (_, len) = bounds(len, 0)?;
         self.with(Op::SetLen, |platter| {
-            platter.set_len(len);
+            platter.set_len(self.part, len);
             Ok(())
         })
     }
 
     fn sync_data(&self) -> io::Result<()> {
         self.with(Op::Sync, |platter| {
-            platter.sync();
+            platter.sync(self.part);
             Ok(())
         })
     }
@@ -444,9 +478,9 @@ impl StorageBackend for Plug {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut platter = self.disk.lock();
         match platter.admit(Op::Write, self.life) {
-            Ok(()) => platter.write(offset, data),
+            Ok(()) => platter.write(self.part, offset, data),
             Err(fault) if fault.kind() == ErrorKind::StorageFull => {
-                platter.write(offset, &data[..data.len() / 2 / SECTOR * SECTOR])?;
+                platter.write(self.part, offset, &data[..data.len() / 2 / SECTOR * SECTOR])?;
                 Err(fault)
             }
             Err(fault) => Err(fault),
@@ -468,7 +502,7 @@ mod tests {
     }
 
     fn read(disk: &SimDisk) -> Vec<u8> {
-        let plug = disk.plug();
+        let plug = disk.plug(Part::Pages);
         let mut out = vec![0; usize::try_from(plug.len().unwrap()).unwrap()];
         plug.read(0, &mut out).unwrap();
         out
@@ -478,7 +512,7 @@ mod tests {
     fn what_was_synced_survives_every_crash() {
         for seed in 0..50 {
             let (disk, mut dice) = (SimDisk::new(), Dice::new(seed, "crash"));
-            let plug = disk.plug();
+            let plug = disk.plug(Part::Pages);
             plug.write(0, &sectors(&[1, 2])).unwrap();
             plug.sync_data().unwrap();
             plug.write(SECTOR as u64, &sectors(&[3, 4])).unwrap();
@@ -493,8 +527,8 @@ mod tests {
     fn every_way_of_losing_is_met() {
         let outcomes: std::collections::BTreeSet<Vec<u8>> = (0..200)
             .map(|seed| {
-                let (disk, mut dice) = (SimDisk::of(sectors(&[1, 2])), Dice::new(seed, "crash"));
-                let plug = disk.plug();
+                let (disk, mut dice) = (SimDisk::of([sectors(&[1, 2]), Vec::new()]), Dice::new(seed, "crash"));
+                let plug = disk.plug(Part::Pages);
                 plug.write(0, &sectors(&[3, 4])).unwrap();
                 plug.write(0, &sectors(&[5])).unwrap();
                 disk.crash(&mut dice);
@@ -510,19 +544,30 @@ mod tests {
     }
 
     #[test]
+    fn a_sync_confirms_its_own_file_alone() {
+        let (disk, mut dice) = (SimDisk::new(), Dice::new(1, "crash"));
+        let (pages, journal) = (disk.plug(Part::Pages), disk.plug(Part::Journal));
+        pages.write(0, &[1]).unwrap();
+        journal.write(0, &[2]).unwrap();
+        journal.sync_data().unwrap();
+        disk.crash_with(Loss::All, &mut dice);
+        assert_eq!(disk.durable(), [vec![], vec![2]]);
+    }
+
+    #[test]
     fn an_old_handle_is_dead_after_a_crash() {
         let disk = SimDisk::new();
-        let old = disk.plug();
+        let old = disk.plug(Part::Pages);
         disk.crash(&mut Dice::new(1, "crash"));
         assert!(old.write(0, &[1]).is_err());
-        disk.plug().write(0, &[2]).unwrap();
+        disk.plug(Part::Pages).write(0, &[2]).unwrap();
         assert_eq!(read(&disk), [2]);
     }
 
     #[test]
     fn faults_come_when_planned_and_end_when_healed() {
         let disk = SimDisk::new();
-        let plug = disk.plug();
+        let plug = disk.plug(Part::Pages);
         disk.fail(Fault { op: Some(Op::Sync), after: 1, errno: Errno::Io, lasting: false });
         plug.sync_data().unwrap();
         assert!(plug.sync_data().is_err());
@@ -537,7 +582,7 @@ mod tests {
     #[test]
     fn power_goes_between_two_operations() {
         let disk = SimDisk::new();
-        let plug = disk.plug();
+        let plug = disk.plug(Part::Pages);
         disk.cut_power_after(2);
         plug.write(0, &[1]).unwrap();
         plug.sync_data().unwrap();
@@ -550,11 +595,11 @@ mod tests {
     fn watched_bytes_are_found_wherever_they_stand() {
         let disk = SimDisk::new();
         disk.watch(b"canary");
-        disk.plug().write(0, &[7; 5_000]).unwrap();
+        disk.plug(Part::Pages).write(0, &[7; 5_000]).unwrap();
         assert!(!disk.leaks() && !disk.holds(b"canary"));
-        disk.plug().write(600, b"..ccanary").unwrap();
+        disk.plug(Part::Pages).write(600, b"..ccanary").unwrap();
         assert!(disk.leaks() && disk.holds(b"canary"));
-        disk.plug().write(600, &[0; 20]).unwrap();
+        disk.plug(Part::Pages).write(600, &[0; 20]).unwrap();
         assert!(disk.leaks() && !disk.holds(b"canary"));
     }
 
@@ -570,7 +615,7 @@ mod tests {
     }
 
     fn open(disk: &SimDisk) -> Result<Database, redb::DatabaseError> {
-        Database::builder().set_cache_size(1 << 20).create_with_backend(disk.plug())
+        Database::builder().set_cache_size(1 << 20).create_with_backend(disk.plug(Part::Pages))
     }
 
     /// Appends the next number; whether the commit was confirmed.

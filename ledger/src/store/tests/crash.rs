@@ -23,27 +23,31 @@ enum Pending {
 
 #[derive(Debug, Default)]
 struct Disk {
-    /// As the program sees it.
-    now: Vec<u8>,
-    /// As it was synced last.
-    synced: Vec<u8>,
-    pending: Vec<Pending>,
+    /// The pages and the journal.
+    files: [File; 2],
     /// Operations until everything fails; `None`: never.
     left: Option<u64>,
     operations: u64,
 }
 
+#[derive(Debug, Default)]
+struct File {
+    /// As the program sees it.
+    now: Vec<u8>,
+    /// As it was synced last.
+    synced: Vec<u8>,
+    pending: Vec<Pending>,
+}
+
 impl Disk {
-    fn step(&mut self) -> io::Result<()> {
+    fn step(&mut self, file: usize) -> io::Result<&mut File> {
         self.operations += 1;
         match &mut self.left {
-            Some(0) => Err(io::Error::other("the disk is gone")),
-            Some(left) => {
-                *left -= 1;
-                Ok(())
-            }
-            None => Ok(()),
+            Some(0) => return Err(io::Error::other("the disk is gone")),
+            Some(left) => *left -= 1,
+            None => {}
         }
+        Ok(&mut self.files[file])
     }
 }
 
@@ -54,18 +58,30 @@ pub(super) struct SimDisk {
     seed: u64,
 }
 
+/// One of its files.
+#[derive(Debug)]
+struct Part {
+    disk: SimDisk,
+    file: usize,
+}
+
 impl SimDisk {
     pub(super) fn new(seed: u64) -> Self {
         Self { disk: Arc::default(), seed }
     }
 
-    fn of(image: Vec<u8>, seed: u64) -> Self {
-        let disk = Disk { now: image.clone(), synced: image, ..Disk::default() };
-        Self { disk: Arc::new(Mutex::new(disk)), seed }
+    pub(super) fn of(image: [Vec<u8>; 2], seed: u64) -> Self {
+        let files = image.map(|image| File { now: image.clone(), synced: image, pending: Vec::new() });
+        Self { disk: Arc::new(Mutex::new(Disk { files, ..Disk::default() })), seed }
+    }
+
+    pub(super) fn storage(&self) -> Storage {
+        let part = |file| Box::new(Part { disk: self.clone(), file });
+        Storage::Backends { pages: part(0), journal: part(1) }
     }
 
     /// Everything fails after this many more operations.
-    fn fail_after(&self, operations: u64) {
+    pub(super) fn fail_after(&self, operations: u64) {
         self.disk.lock().unwrap().left = Some(operations);
     }
 
@@ -74,21 +90,27 @@ impl SimDisk {
     }
 
     /// The bytes as the program sees them.
-    pub(super) fn image(&self) -> Vec<u8> {
-        self.disk.lock().unwrap().now.clone()
+    pub(super) fn image(&self) -> [Vec<u8>; 2] {
+        self.disk.lock().unwrap().files.each_ref().map(|file| file.now.clone())
     }
 
     /// What is left after a power cut: the synced bytes, and any part of what was written since.
-    fn crashed(&self) -> Vec<u8> {
+    fn crashed(&self) -> [Vec<u8>; 2] {
         let disk = self.disk.lock().unwrap();
         let mut rng = rng(self.seed ^ disk.operations);
-        let mut image = disk.synced.clone();
-        let mut survivors: Vec<Pending> = disk.pending.iter().filter(|_| below(&mut rng, 3) > 0).cloned().collect();
-        if below(&mut rng, 2) == 0 {
-            crate::tests::shuffle(&mut rng, &mut survivors);
+        disk.files.each_ref().map(|file| file.crashed(&mut rng))
+    }
+}
+
+impl File {
+    fn crashed(&self, rng: &mut ChaCha20Rng) -> Vec<u8> {
+        let mut image = self.synced.clone();
+        let mut survivors: Vec<Pending> = self.pending.iter().filter(|_| below(rng, 3) > 0).cloned().collect();
+        if below(rng, 2) == 0 {
+            crate::tests::shuffle(rng, &mut survivors);
         }
         for pending in survivors {
-            apply(&mut image, &pending, Some(&mut rng));
+            apply(&mut image, &pending, Some(rng));
         }
         image
     }
@@ -114,47 +136,47 @@ fn apply(image: &mut Vec<u8>, pending: &Pending, mut tear: Option<&mut ChaCha20R
     }
 }
 
-impl StorageBackend for SimDisk {
+impl StorageBackend for Part {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.disk.lock().unwrap().now.len() as u64)
+        Ok(self.disk.disk.lock().unwrap().files[self.file].now.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let disk = self.disk.lock().unwrap();
+        let disk = self.disk.disk.lock().unwrap();
         let start = usize::try_from(offset).unwrap();
-        let found = disk.now.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let found = disk.files[self.file].now.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(found);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut disk = self.disk.lock().unwrap();
-        disk.step()?;
-        disk.now.resize(usize::try_from(len).unwrap(), 0);
-        disk.pending.push(Pending::SetLen(len));
+        let mut disk = self.disk.disk.lock().unwrap();
+        let file = disk.step(self.file)?;
+        file.now.resize(usize::try_from(len).unwrap(), 0);
+        file.pending.push(Pending::SetLen(len));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut disk = self.disk.lock().unwrap();
-        disk.step()?;
-        disk.synced = disk.now.clone();
-        disk.pending.clear();
+        let mut disk = self.disk.disk.lock().unwrap();
+        let file = disk.step(self.file)?;
+        file.synced = file.now.clone();
+        file.pending.clear();
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut disk = self.disk.lock().unwrap();
-        disk.step()?;
+        let mut disk = self.disk.disk.lock().unwrap();
+        let file = disk.step(self.file)?;
         let pending = Pending::Write(offset, data.to_vec());
-        apply(&mut disk.now, &pending, None);
-        disk.pending.push(pending);
+        apply(&mut file.now, &pending, None);
+        file.pending.push(pending);
         Ok(())
     }
 }
 
 fn open(disk: &SimDisk) -> Result<Ledger, StorageError> {
-    Ledger::open(Storage::Backend(Box::new(disk.clone())), sub_keys())
+    Ledger::open(disk.storage(), sub_keys())
 }
 
 /// Writes the story in small batches until the disk fails; the ids of each durable commit.
@@ -223,6 +245,7 @@ fn a_file_is_private_locked_and_bound_to_its_vault() {
         use std::os::unix::fs::PermissionsExt;
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&home), mode(&home.join(FILE_NAME))), (0o700, 0o600));
+        assert_eq!(mode(&home.join(JOURNAL_NAME)), 0o600);
     }
     let mut batch = ledger.begin(&mut rng(1)).unwrap();
     batch.put_secret("root", b"secret");

@@ -51,10 +51,13 @@ fn a_file_of_format_1_is_packed_when_it_is_opened() {
     let before = look(&peer.ledger, &ids);
     assert!(before.0.iter().all(Option::is_some) && before.1.len() == ids.len() + 1);
 
-    let transaction = peer.ledger.inner.database.begin_write().unwrap();
+    peer.ledger = in_memory();
+    let database = Database::open(folder.path().join(FILE_NAME)).unwrap();
+    let transaction = database.begin_write().unwrap();
     raw::unpack_all(&transaction).unwrap();
     transaction.commit().unwrap();
-    peer.ledger = in_memory();
+    drop(database);
+    std::fs::remove_file(folder.path().join(JOURNAL_NAME)).unwrap();
     peer.ledger = Ledger::open(Storage::folder(folder.path()), sub_keys()).unwrap();
     assert_eq!(look(&peer.ledger, &ids), before);
     let setting = crate::body::Body::Setting { key: "one more".into(), value: String::new() };
@@ -68,9 +71,9 @@ fn other_formats_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(Storage::folder(folder.path()), sub_keys()).unwrap();
     let transaction = ledger.inner.database.begin_write().unwrap();
-    raw::write_meta(&transaction, meta::FORMAT, &3_u32.to_le_bytes()).unwrap();
+    raw::write_meta(&transaction, meta::FORMAT, &4_u32.to_le_bytes()).unwrap();
     transaction.commit().unwrap();
     drop(ledger);
     let refused = Ledger::open(Storage::folder(folder.path()), sub_keys());
-    assert!(matches!(refused, Err(StorageError::Format { found: 3 })));
+    assert!(matches!(refused, Err(StorageError::Format { found: 4 })));
 }

@@ -3,6 +3,7 @@
 mod converge;
 mod crash;
 mod format;
+mod journal;
 mod keeping;
 mod refusals;
 mod sealed;

@@ -322,7 +322,7 @@ fn e2_many_heads_are_trimmed() {
 fn no_canary_in_the_file() {
     let disk = super::crash::SimDisk::new(1);
     let mut a = Peer::new(1, 1);
-    a.ledger = Ledger::open(Storage::Backend(Box::new(disk.clone())), sub_keys()).unwrap();
+    a.ledger = Ledger::open(disk.storage(), sub_keys()).unwrap();
     a.write(|batch| batch.keep_prekey(&Member::new(1, 1).prekey, NOW).unwrap());
     let spec = LogSpec::Account { root: a.member.root };
     let log = spec.id();
@@ -340,11 +340,15 @@ fn no_canary_in_the_file() {
         batch.put_setting("s", "CANARY-SETTING");
         batch.put_outbound(&Outbound { kind: 1, id: crate::tests::request_id(1), bytes: b"CANARY-OUT".to_vec() });
     });
-    let image = disk.image();
-    let holds = |needle: &[u8]| image.windows(needle.len()).any(|window| window == needle);
-    assert!(!holds(b"CANARY") && !holds(&secret) && !holds(a.member.prekey.expose()));
-    assert!(holds(a.member.id().as_bytes()), "the search itself finds what is there");
     assert_eq!(a.ledger.view().unwrap().draft(&log).unwrap().as_deref(), Some("CANARY-DRAFT"));
+    let look = || disk.image().concat();
+    let holds = |image: &[u8], needle: &[u8]| image.windows(needle.len()).any(|window| window == needle);
+    let in_the_journal = look();
+    a.ledger = in_memory();
+    for image in [in_the_journal, look()] {
+        assert!(!holds(&image, b"CANARY") && !holds(&image, &secret) && !holds(&image, a.member.prekey.expose()));
+    }
+    assert!(holds(&look(), a.member.id().as_bytes()), "the search itself finds what is there");
 }
 
 /// D2: two devices of one person type in one conversation: the last writer wins on both, whatever came first, and the

@@ -8,7 +8,7 @@ use crate::api::{Command, Conversation, SettingsPatch};
 /// What a world is opened from.
 #[derive(Clone)]
 pub(super) struct Scene {
-    pub(super) images: [Vec<u8>; 3],
+    pub(super) images: [y7ke_ledger::fuzz::Image; 3],
     pub(super) now_ms: u64,
     /// Everybody's identity.
     pub(super) ids: [String; 3],

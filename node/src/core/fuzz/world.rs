@@ -20,8 +20,8 @@ use y7ke_crypto::hello::{Hello, Transcript};
 use y7ke_crypto::ids::{LogId, LogTag, NetKey, RequestId};
 use y7ke_crypto::vault::VaultFile;
 use y7ke_ledger::fold;
-use y7ke_ledger::fuzz::Disk;
-use y7ke_ledger::store::{Ledger, Storage, StorageError, SubKeys, View};
+use y7ke_ledger::fuzz::{Disk, Image};
+use y7ke_ledger::store::{Ledger, StorageError, SubKeys, View};
 use y7ke_ledger::tools;
 use y7ke_transport::{
     Address, CloseReason, Command as NetCommand, DialFault, Event as NetEvent, FailedAttempt, IpVersion, Lane, Path,
@@ -127,11 +127,11 @@ fn keys(n: usize) -> SubKeys {
 }
 
 fn open_ledger(disk: &Disk, n: usize) -> Result<Ledger, StorageError> {
-    Ledger::open(Storage::Backend(Box::new(disk.clone())), keys(n))
+    Ledger::open(disk.storage(), keys(n))
 }
 
 impl Machine {
-    fn of(image: Vec<u8>, requests: Vec<String>, messages: Vec<String>) -> Self {
+    fn of(image: Image, requests: Vec<String>, messages: Vec<String>) -> Self {
         Self {
             engine: None,
             disk: Disk::of(image),
@@ -170,7 +170,7 @@ impl Machine {
 impl World {
     /// Three new people, awake.
     pub(super) fn new() -> Self {
-        let mut world = Self::with([0, 1, 2].map(|_| Machine::of(Vec::new(), Vec::new(), Vec::new())), 1_000);
+        let mut world = Self::with([0, 1, 2].map(|_| Machine::of(Image::default(), Vec::new(), Vec::new())), 1_000);
         (0..3).for_each(|n| world.wake(n));
         world.ids = [0, 1, 2].map(|n| world.machines[n].engine().root().to_string());
         world
