@@ -10,7 +10,7 @@
 //! commit      record n + 1 behind record n, synced
 //! checkpoint  redb takes all rows above it and the number of the last record, in one transaction;
 //!             the next record is written over the first one
-//! opening     records from the one after redb's number on, one after the other, until there is none
+//! opening     records from the one after redb's number on, one after the other, until there is none; the last is synced again
 //! ```
 //!
 //! A commit of redb costs two syncs and a copy of a page for each table and level; a record costs one sync.
@@ -23,6 +23,7 @@
 //! * The check tells a torn record from one of another vault: that one does not open, and nothing is dropped.
 
 use std::io;
+use std::ops::Range;
 
 use rand_core::CryptoRng;
 use redb::StorageBackend;
@@ -89,7 +90,7 @@ impl Journal {
         file.read(0, &mut bytes).map_err(disk)?;
         check_head(&bytes)?;
         let mut journal = Self { file, len, end: RECORDS, last: applied, broken: false };
-        let mut rows = Layer::empty();
+        let (mut rows, mut last) = (Layer::empty(), 0..0);
         while let Some(record) = Record::at(&bytes, journal.end) {
             if record.number <= journal.last {
                 break;
@@ -98,11 +99,23 @@ impl Journal {
                 return Err(damaged("ledger.redb is older than its journal"));
             }
             record.open(key, &mut rows)?;
-            journal.end += record.size();
+            last = journal.end..journal.end + record.size();
+            journal.end = last.end;
             journal.last += 1;
         }
         journal.expect_no_more(&bytes)?;
+        journal.make_durable(last, &bytes).map_err(disk)?;
         Ok((journal, rows))
+    }
+
+    /// The last record may be what was written before a sync failed: then nobody was told of it, and it stands in memory
+    /// alone. It is written once more, for a system may take pages of a failed sync for clean.
+    fn make_durable(&self, last: Range<usize>, bytes: &[u8]) -> io::Result<()> {
+        if last.is_empty() {
+            return Ok(());
+        }
+        self.file.write(last.start as u64, bytes.get(last).unwrap_or_default())?;
+        self.file.sync_data()
     }
 
     /// The record behind one that is broken shows that this one was whole once.

@@ -94,6 +94,11 @@ impl SimDisk {
         self.disk.lock().unwrap().files.each_ref().map(|file| file.now.clone())
     }
 
+    /// What stands there for good.
+    pub(super) fn synced(&self) -> [Vec<u8>; 2] {
+        self.disk.lock().unwrap().files.each_ref().map(|file| file.synced.clone())
+    }
+
     /// What is left after a power cut: the synced bytes, and any part of what was written since.
     fn crashed(&self) -> [Vec<u8>; 2] {
         let disk = self.disk.lock().unwrap();

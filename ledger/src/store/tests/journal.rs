@@ -155,6 +155,22 @@ fn a_failed_record_ends_writing() {
     assert_eq!(last(&open(&disk).unwrap()).as_deref(), Some("3"));
 }
 
+/// A record whose sync failed may be there when the ledger is opened again. What counts on it then must be able to.
+#[test]
+fn a_record_that_comes_back_after_a_failed_sync_is_durable() {
+    let disk = killed(1);
+    let ledger = open(&disk).unwrap();
+    disk.fail_after(1);
+    let mut batch = ledger.begin(&mut rng(2)).unwrap();
+    batch.put_setting("n", "2");
+    assert!(batch.commit().is_err());
+    disk.fail_after(u64::MAX);
+    drop(ledger);
+    let again = open(&disk).unwrap();
+    assert_eq!(last(&again).as_deref(), Some("2"));
+    assert_eq!(last(&open(&SimDisk::of(disk.synced(), 3)).unwrap()).as_deref(), Some("2"));
+}
+
 /// Many small commits, killed after each: what a life with checkpoints and one without leave is the same.
 #[test]
 fn a_life_in_the_journal_is_the_life_in_the_database() {
