@@ -15,6 +15,7 @@
 //! curve wherever it is read; a `DeviceId` where its certificate is read. A header's device is not
 //! decompressed again: its signature check does that.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -346,8 +347,24 @@ fn is_canonical(y: &[u8; 32]) -> bool {
 }
 
 fn check_key(key: &[u8; 32]) -> Result<(), ParseIdError> {
-    let on_curve = is_sound(key) && ed25519_dalek::VerifyingKey::from_bytes(key).is_ok();
-    if on_curve { Ok(()) } else { Err(ParseIdError::BadKey) }
+    if is_sound(key) && is_on_curve(key) { Ok(()) } else { Err(ParseIdError::BadKey) }
+}
+
+thread_local! {
+    /// Keys that were found on the curve, by their first byte. The few people of a conversation are read again with each
+    /// row and each frame, and a check takes as long as a signature's half.
+    static ON_CURVE: RefCell<[[u8; 32]; 256]> = const { RefCell::new([[0; 32]; 256]) };
+}
+
+/// Whether a sound encoding is that of a point. (The zeros that the memory begins with are not sound.)
+fn is_on_curve(key: &[u8; 32]) -> bool {
+    ON_CURVE.with_borrow_mut(|known| {
+        let known = &mut known[usize::from(key[0])];
+        if known != key && ed25519_dalek::VerifyingKey::from_bytes(key).is_ok() {
+            *known = *key;
+        }
+        known == key
+    })
 }
 
 /// The first `N` bytes of a hash.
