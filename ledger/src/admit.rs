@@ -423,7 +423,8 @@ fn check_chain(found: u32, expected: u32) -> Result<(), Refusal> {
 }
 
 /// Whether `rekey` is an ancestor of an event with these dependencies: a search backwards that goes
-/// on only where the clock and the greatest generation leave room for it.
+/// on only where the clock and the greatest generation leave room for it, and ends at the first event whose author
+/// sealed in that epoch, for nobody does without having seen its rekey (K1).
 pub fn is_ancestor<A: Ancestors>(rekey: &KnownRekey, deps: &[Dep], past: &A) -> Result<bool, A::Error> {
     let (mut open, mut seen) = (deps.to_vec(), BTreeSet::new());
     while let Some(at) = open.pop() {
@@ -431,6 +432,9 @@ pub fn is_ancestor<A: Ancestors>(rekey: &KnownRekey, deps: &[Dep], past: &A) -> 
             return Ok(true);
         }
         let Some(facts) = past.facts(&at)? else { continue };
+        if facts.epoch == Some(rekey.epoch()) {
+            return Ok(true);
+        }
         let has_room = facts.hlc > rekey.hlc && facts.generation >= rekey.rekey.generation;
         if has_room && seen.insert(at.id) {
             open.extend(past.deps(&at)?);
