@@ -166,14 +166,58 @@ fn rebuild(bytes: &[u8], facts: RequestFacts) -> Option<Request> {
 pub fn contacts<R: Rows>(rows: &R, account: &LogId, now_ms: u64) -> Result<Vec<ContactRow>, R::Error> {
     let book = Book::read(rows, account)?;
     let states = book.people(now_ms).into_iter();
-    states.map(|(root, state)| book.contact(rows, account, root, state)).collect()
+    let logs = |root: &RootId| book.logs.get(root).cloned().unwrap_or_default();
+    let asked = |root: &RootId| Ok(book.name_in_request(root));
+    states.map(|(root, state)| row(rows, account, (root, state, logs(&root)), asked)).collect()
 }
 
 /// One person.
 pub fn contact<R: Rows>(rows: &R, account: &LogId, root: &RootId, now_ms: u64) -> Result<Option<ContactRow>, R::Error> {
-    let book = Book::read(rows, account)?;
-    let Some(state) = book.people(now_ms).remove(root) else { return Ok(None) };
-    book.contact(rows, account, *root, state).map(Some)
+    let blocked = register::get(rows, Table::Blocks, &key::named(account, root.as_bytes()))?;
+    let blocked = blocked.as_ref().is_some_and(|content| content.first() == Some(&1));
+    let logs = logs_with(rows, account, root)?;
+    // Whoever is blocked or talks with me is that, whatever was asked: requests need not be read.
+    let state = match (blocked, logs.is_empty()) {
+        (true, _) => ContactState::Blocked,
+        (false, false) => ContactState::Accepted,
+        (false, true) => {
+            let Some(state) = Book::read(rows, account)?.people(now_ms).remove(root) else { return Ok(None) };
+            state
+        }
+    };
+    let asked = |root: &RootId| Ok(Book::read(rows, account)?.name_in_request(root));
+    row(rows, account, (*root, state, logs), asked).map(Some)
+}
+
+/// The conversations with a person, ascending by request id.
+fn logs_with<R: Rows>(rows: &R, account: &LogId, root: &RootId) -> Result<Vec<(RequestId, LogId)>, R::Error> {
+    let of_person = Span::prefix(&key::named(account, root.as_bytes()));
+    let found = entries(rows, &of_person, Table::ContactLogs, log_entry)?;
+    Ok(found.into_iter().map(|(_, log)| log).collect())
+}
+
+/// What is known of a person; `asked` is the name in their newest request, for want of a better one.
+fn row<R: Rows>(
+    rows: &R,
+    account: &LogId,
+    (root, state, logs): (RootId, ContactState, Vec<(RequestId, LogId)>),
+    asked: impl FnOnce(&RootId) -> Result<String, R::Error>,
+) -> Result<ContactRow, R::Error> {
+    let at = key::named(account, root.as_bytes());
+    let nickname = register::get(rows, Table::ContactNames, &at)?;
+    let verified = register::get(rows, Table::Verified, &at)?;
+    let mut profile_name = people::profile_name(rows, &root)?;
+    if profile_name.is_empty() {
+        profile_name = asked(&root)?;
+    }
+    Ok(ContactRow {
+        root,
+        state,
+        nickname: words(Table::ContactNames, nickname.unwrap_or_default())?,
+        verified: verified.as_deref() == Some(&[1]),
+        profile_name,
+        logs,
+    })
 }
 
 /// C3: their pending request that crossed mine and has the lesser id, to be accepted by itself.
@@ -228,29 +272,6 @@ impl Book {
             answers: table(rows, account, Table::RequestStates, answer_entry)?.into_iter().collect(),
             logs: group(table(rows, account, Table::ContactLogs, log_entry)?),
             blocked: table(rows, account, Table::Blocks, block_entry)?.into_iter().flatten().collect(),
-        })
-    }
-
-    fn contact<R: Rows>(
-        &self,
-        rows: &R,
-        account: &LogId,
-        root: RootId,
-        state: ContactState,
-    ) -> Result<ContactRow, R::Error> {
-        let nickname = register::get(rows, Table::ContactNames, &key::named(account, root.as_bytes()))?;
-        let verified = register::get(rows, Table::Verified, &key::named(account, root.as_bytes()))?;
-        let mut profile_name = people::profile_name(rows, &root)?;
-        if profile_name.is_empty() {
-            profile_name = self.name_in_request(&root);
-        }
-        Ok(ContactRow {
-            root,
-            state,
-            nickname: words(Table::ContactNames, nickname.unwrap_or_default())?,
-            verified: verified.as_deref() == Some(&[1]),
-            profile_name,
-            logs: self.logs.get(&root).cloned().unwrap_or_default(),
         })
     }
 
@@ -361,9 +382,13 @@ fn rejected(requests: &[RequestRow]) -> Option<ContactState> {
 type Entry<T> = fn(&[u8], &[u8]) -> Option<T>;
 
 fn table<R: Rows, T>(rows: &R, account: &LogId, table: Table, entry: Entry<T>) -> Result<Vec<T>, R::Error> {
+    entries(rows, &Span::prefix(account.as_bytes()), table, entry)
+}
+
+fn entries<R: Rows, T>(rows: &R, span: &Span, table: Table, entry: Entry<T>) -> Result<Vec<T>, R::Error> {
     let mut found = Vec::new();
     let mut broken = false;
-    rows.walk(table, &Span::prefix(account.as_bytes()), Order::Forward, &mut |key, value| {
+    rows.walk(table, span, Order::Forward, &mut |key, value| {
         let content = register::content(table, value).ok();
         match key.get(LOG..).zip(content).and_then(|(name, content)| entry(name, content)) {
             Some(item) => found.push(item),

@@ -113,7 +113,15 @@ impl World {
     }
 
     fn state(&self) -> Option<ContactState> {
-        contact(self, &account(), &samples::root(THEM), CREATED + 1).unwrap().map(|row| row.state)
+        self.them(CREATED + 1).map(|row| row.state)
+    }
+
+    /// The one person, as alone so in the list of all.
+    fn them(&self, now_ms: u64) -> Option<ContactRow> {
+        let them = contact(self, &account(), &samples::root(THEM), now_ms).unwrap();
+        let all = contacts(self, &account(), now_ms).unwrap();
+        assert_eq!(all.into_iter().find(|row| row.root == samples::root(THEM)), them);
+        them
     }
 
     fn phase(&self, direction: Direction, n: u8, now_ms: u64) -> Option<RequestPhase> {
@@ -238,7 +246,7 @@ fn c3_two_logs_with_one_person_are_one_thread() {
 fn names_come_from_the_nickname_the_profile_or_the_request() {
     let mut world = World::default();
     world.asked(5, CREATED);
-    let name = |world: &World| contact(world, &account(), &samples::root(THEM), 0).unwrap().unwrap().name().to_owned();
+    let name = |world: &World| world.them(0).unwrap().name().to_owned();
     assert_eq!(name(&world), "Ünsal");
     let meta = world.meta(LogId::identity(&samples::root(THEM)), LogKind::Identity, THEM);
     world.put(meta, Body::Profile { name: samples::name("Ü.") });
