@@ -44,7 +44,9 @@ mod writing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
-use y7ke_crypto::ids::{LogId, RequestId, RootId};
+use y7ke_crypto::bundle::Prekey;
+use y7ke_crypto::ids::{DeviceId, LogId, RequestId, RootId};
+use y7ke_crypto::sign::Verified;
 use y7ke_ledger::store::{Batch, Ledger, StorageError, View};
 use y7ke_sync::limits::RefusalMeter;
 use y7ke_transport::{Address, Command as NetCommand, Event as NetEvent, SessionId, Ticket};
@@ -243,6 +245,8 @@ pub(crate) struct Core {
     sent: BTreeSet<(LogId, u64)>,
     /// Up to which of my messages each reader was told to have read.
     told_read: BTreeMap<(LogId, RootId), u64>,
+    /// Prekeys whose signature was checked, the last one of each device: writing asks for them with each message.
+    prekeys: BTreeMap<DeviceId, Verified<Prekey>>,
     /// When drafts that were typed here rest, monotonic ms.
     drafts: BTreeMap<LogId, u64>,
     /// People of whom something changed in this round.
@@ -274,6 +278,7 @@ impl Core {
             problems: BTreeMap::new(),
             sent: BTreeSet::new(),
             told_read: BTreeMap::new(),
+            prekeys: BTreeMap::new(),
             drafts: BTreeMap::new(),
             changed_people: BTreeSet::new(),
             chores_ms: 0,

@@ -21,7 +21,8 @@ impl<R: CryptoRng> Round<'_, R> {
     /// Something for my own devices alone.
     pub(super) fn append_account(&mut self, body: Body) -> Step {
         let account = self.core.me.account;
-        let mine = self.prekeys_of(&self.core.me.root)?;
+        let me = self.core.me.root;
+        let mine = self.prekeys_of(&me)?;
         self.choose_epoch(&account, &mine)?;
         self.append(&account, &body).map(|_| ())
     }
@@ -56,7 +57,8 @@ impl<R: CryptoRng> Round<'_, R> {
             return Err(ApiError::new(ErrorKind::Network, message).into());
         }
         // Theirs may name a device of mine as their own, with a prekey that I once published: mine count.
-        let mine = self.prekeys_of(&self.core.me.root)?;
+        let me = self.core.me.root;
+        let mine = self.prekeys_of(&me)?;
         members.retain(|prekey| mine.iter().all(|own| own.device != prekey.device));
         members.extend(mine);
         self.choose_epoch(log, &members)
@@ -69,10 +71,20 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// The newest prekey of each device of a person that is not revoked.
-    pub(super) fn prekeys_of(&self, root: &RootId) -> Step<Vec<Verified<Prekey>>> {
+    pub(super) fn prekeys_of(&mut self, root: &RootId) -> Step<Vec<Verified<Prekey>>> {
         let devices = views::devices(self.view(), root)?;
         let usable = devices.into_iter().filter(|row| !row.revoked).filter_map(|row| row.prekey);
-        Ok(usable.filter_map(|prekey| prekey.verify().ok()).collect())
+        Ok(usable.filter_map(|prekey| self.checked(prekey)).collect())
+    }
+
+    fn checked(&mut self, prekey: SignedPrekey) -> Option<Verified<Prekey>> {
+        let device = prekey.claim.device;
+        if let Some(known) = self.core.prekeys.get(&device).filter(|known| *known.as_signed() == prekey) {
+            return Some(known.clone());
+        }
+        let checked = prekey.verify().ok()?;
+        self.core.prekeys.insert(device, checked.clone());
+        Some(checked)
     }
 
     /// The bundle that came with a person's request, or that mine was sealed to.
