@@ -20,6 +20,7 @@
 //! drives the same engine with virtual time and a disk that loses writes.
 
 mod acks;
+mod better;
 mod closed;
 mod commands;
 mod dialing;
@@ -52,6 +53,7 @@ use y7ke_sync::limits::RefusalMeter;
 use y7ke_transport::{Address, Command as NetCommand, Event as NetEvent, SessionId, Ticket};
 
 use crate::api::{Answer, ApiError, Command, ErrorKind, Mode, Notice, RequestProblem};
+use better::Udp;
 pub use closed::Closed;
 use dialing::Dialing;
 use identity::Me;
@@ -236,6 +238,7 @@ pub(crate) struct Core {
     dials: BTreeMap<Ticket, Purpose>,
     next_ticket: u64,
     found: Found,
+    udp: Udp,
     listen: Vec<Address>,
     refusals: RefusalMeter,
     requests: RequestMeter,
@@ -272,6 +275,7 @@ impl Core {
             dials: BTreeMap::new(),
             next_ticket: 0,
             found: Found::default(),
+            udp: Udp::default(),
             listen: Vec::new(),
             refusals: RefusalMeter::new(),
             requests: RequestMeter::default(),

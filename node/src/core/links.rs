@@ -19,6 +19,7 @@ use y7ke_crypto::ids::{LogId, NetKey, RequestId, RootId};
 use y7ke_sync as sync;
 use y7ke_transport::{CloseReason, Command as NetCommand, Event as NetEvent, Lane, Path, SessionId, Trust};
 
+use super::better::Hope;
 use super::people::Relation;
 use super::{Round, Step};
 use crate::api::Notice;
@@ -49,6 +50,8 @@ pub(crate) struct Link {
     pub(crate) told: Vec<String>,
     /// Requests of mine that this device was told to be taken back.
     pub(crate) taken_back: BTreeSet<RequestId>,
+    /// Whether a better path is to be tried.
+    pub(super) hope: Hope,
     /// A bundle was asked for over this link and has not come.
     pub(crate) wants_bundle: bool,
     /// It was told to close: nothing that still comes over it counts.
@@ -72,7 +75,8 @@ impl Link {
         let session = self.session.poll_timeout();
         let ask = self.ask_again_ms.map(|at| (at, "hand a request over again"));
         let leave = self.leave_ms.map(|at| (at, "show a stranger out"));
-        [session, ask, leave].into_iter().flatten().min()
+        let better = if let Hope::At { due_ms } = self.hope { Some((due_ms, "try a better path")) } else { None };
+        [session, ask, leave, better].into_iter().flatten().min()
     }
 }
 
@@ -96,6 +100,7 @@ impl<R: CryptoRng> Round<'_, R> {
                 Ok(())
             }
             NetEvent::NetworkChanged => {
+                self.core.udp.network_changed();
                 self.core.dialing.news_for_all(self.now.mono_ms);
                 Ok(())
             }
@@ -131,6 +136,7 @@ impl<R: CryptoRng> Round<'_, R> {
             leave_ms: Some(self.now.mono_ms + STRANGER_STAY_MS),
             told: Vec::new(),
             taken_back: BTreeSet::new(),
+            hope: Hope::None,
             wants_bundle: false,
             over: false,
             todo: VecDeque::new(),
@@ -152,6 +158,7 @@ impl<R: CryptoRng> Round<'_, R> {
     fn closed(&mut self, id: SessionId, reason: &CloseReason) -> Step {
         tracing::debug!(session = id.0, ?reason, "session over");
         let Some(link) = self.core.links.remove(&id) else { return Ok(()) };
+        self.core.udp.session_ended(&link.path, reason, self.now.mono_ms);
         let Some(root) = link.root() else { return Ok(()) };
         if self.core.links_of(&root).next().is_some() {
             return self.tell_presence(&root);
@@ -314,6 +321,7 @@ impl<R: CryptoRng> Round<'_, R> {
                 self.stay(id);
                 self.core.dialing.connected(&proven.root, self.now.mono_ms);
                 self.trust(id)?;
+                self.hope_for_better(id);
                 self.tell_addresses(id)?;
                 self.authorise(id, proven)?;
                 self.tell_taken_back(id)?;
@@ -425,6 +433,7 @@ impl<R: CryptoRng> Round<'_, R> {
             link.ask_again_ms = None;
             self.hand_requests_over(id)?;
         }
+        self.try_better(id)?;
         self.feed(id, sync::Input::Timeout)
     }
 

@@ -33,6 +33,8 @@ pub(crate) enum Purpose {
     Person(RootId),
     /// A command waits for it.
     Call(CallId),
+    /// To reach somebody better who is reached already.
+    Better,
 }
 
 impl Purpose {
@@ -40,7 +42,7 @@ impl Purpose {
     pub(crate) fn call(&self) -> Option<CallId> {
         match self {
             Self::Call(call) => Some(*call),
-            Self::Person(_) => None,
+            Self::Person(_) | Self::Better => None,
         }
     }
 
@@ -60,6 +62,11 @@ impl Found {
         self.devices.contains_key(net)
     }
 
+    /// Where a device was found, the newest first.
+    pub(super) fn addresses(&self, net: &NetKey) -> &[Address] {
+        self.devices.get(net).map_or(&[], Vec::as_slice)
+    }
+
     fn add(&mut self, net: NetKey, addresses: Vec<Address>) {
         self.devices.insert(net, addresses);
         if self.devices.len() > FOUND_MAX {
@@ -69,7 +76,7 @@ impl Found {
 }
 
 impl Core {
-    fn next_ticket(&mut self) -> Ticket {
+    pub(super) fn next_ticket(&mut self) -> Ticket {
         self.next_ticket += 1;
         Ticket(self.next_ticket)
     }
@@ -129,6 +136,9 @@ impl<R: CryptoRng> Round<'_, R> {
         }
         let is_news = !self.core.found.knows(&net);
         self.core.found.add(net, addresses);
+        let theirs: Vec<SessionId> =
+            self.core.links.iter().filter(|(_, link)| link.net == net).map(|(id, _)| *id).collect();
+        theirs.into_iter().for_each(|id| self.hope_for_better(id));
         for contact in self.contacts()? {
             let nets = self.nets_of(&contact.root)?;
             if is_news && self.core.links_of(&contact.root).any(|(_, link)| link.net == net) {
@@ -229,7 +239,7 @@ impl<R: CryptoRng> Round<'_, R> {
         match self.core.dials.remove(&ticket) {
             Some(Purpose::Call(call)) => self.answer(call, Ok(Answer::Dialled { peer_id: peer.to_string() })),
             Some(Purpose::Person(root)) => self.core.dialing.answered(&root, self.now.mono_ms),
-            None => {}
+            Some(Purpose::Better) | None => {}
         }
         Ok(())
     }
@@ -250,7 +260,8 @@ impl<R: CryptoRng> Round<'_, R> {
                 self.give_up_for_now(&root);
                 self.tell_presence(&root)?;
             }
-            _ => {}
+            Some(Purpose::Better) => self.core.udp.failed(self.now.mono_ms),
+            Some(Purpose::Person(_)) | None => {}
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Two engines and a wire that carries what they say: the whole path without a socket or a clock.
 
+mod better;
 mod drafts;
 mod hostile;
 mod rules;
@@ -32,6 +33,10 @@ struct World {
     next_call: CallId,
     now_ms: u64,
     online: bool,
+    /// Whether dials over QUIC lead anywhere.
+    udp: bool,
+    /// Dials of an address without a name: who beside a session tried which.
+    unnamed: Vec<(usize, Address)>,
 }
 
 fn address(machine: usize) -> Address {
@@ -45,8 +50,16 @@ fn config() -> CoreConfig {
 impl World {
     fn new(count: usize) -> Self {
         let machines = (0..count).map(|n| Machine::new(n as u64)).collect();
-        let mut world =
-            Self { machines, wires: BTreeMap::new(), next_session: 0, next_call: 0, now_ms: 1_000, online: true };
+        let mut world = Self {
+            machines,
+            wires: BTreeMap::new(),
+            next_session: 0,
+            next_call: 0,
+            now_ms: 1_000,
+            online: true,
+            udp: true,
+            unnamed: Vec::new(),
+        };
         for n in 0..count {
             world.push(n, Input::Start);
             world.push(n, Input::Net(NetEvent::Listening { addresses: vec![address(n)] }));
@@ -99,6 +112,9 @@ impl World {
 
     fn carry_net(&mut self, n: usize, command: NetCommand) {
         match command {
+            NetCommand::Dial { ticket, addresses, peer: None } if addresses[0].transport() == Some(Transport::Quic) => {
+                self.tried_beside(n, ticket, addresses[0].clone());
+            }
             NetCommand::Dial { ticket, addresses, peer } => {
                 let target =
                     (0..self.machines.len()).find(|m| addresses.iter().any(|a| a.without_peer() == address(*m)));
@@ -118,6 +134,19 @@ impl World {
             NetCommand::Close { session, why } => self.cut(n, session, why),
             _ => {}
         }
+    }
+
+    /// What becomes of the session is the transport's.
+    fn tried_beside(&mut self, n: usize, ticket: Ticket, address: Address) {
+        self.unnamed.push((n, address.clone()));
+        let event = if self.udp {
+            let peer = self.machines[1 - n].engine.core.me.net;
+            NetEvent::Dialled { ticket, peer }
+        } else {
+            let attempts = vec![FailedAttempt { address: Some(address), why: DialFault::Timeout }];
+            NetEvent::DialFailed { ticket, peer: None, attempts }
+        };
+        self.push(n, Input::Net(event));
     }
 
     fn connect(&mut self, n: usize, m: usize, ticket: Ticket) {
