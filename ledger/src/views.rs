@@ -23,8 +23,8 @@ mod tests;
 use y7ke_crypto::ids::{DeviceId, EventId, LogId};
 
 pub use contacts::{
-    ContactRow, ContactState, RequestPhase, RequestRow, auto_accept, contact, contacts, request, requests, setting,
-    settings, stored_request,
+    ContactRow, ContactState, RequestPhase, RequestRow, Standing, auto_accept, contact, contacts, request, requests,
+    setting, settings, standing, stored_request,
 };
 pub use conversations::{
     ConversationRow, MAX_UNREAD, Unread, conversation, draft, marks_up_to, members, openings, reads_here, reads_of,

@@ -47,29 +47,18 @@ pub enum ContactState {
     Blocked,
 }
 
-/// A person.
+/// What a person is to me.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContactRow {
+pub struct Standing {
     /// Identity.
     pub root: RootId,
     /// Where the acquaintance stands.
     pub state: ContactState,
-    /// My own name for them, empty if none.
-    pub nickname: String,
-    /// Whether I compared safety numbers with them.
-    pub verified: bool,
-    /// Their public name, else the one in their request, else empty.
-    pub profile_name: String,
     /// Conversations with them, ascending by request id: the first is written to (C3).
     pub logs: Vec<(RequestId, LogId)>,
 }
 
-impl ContactRow {
-    /// Nickname, else profile name, else empty.
-    pub fn name(&self) -> &str {
-        if self.nickname.is_empty() { &self.profile_name } else { &self.nickname }
-    }
-
+impl Standing {
     /// The conversation that is written to.
     pub fn log(&self) -> Option<LogId> {
         self.logs.first().map(|(_, log)| *log)
@@ -78,6 +67,35 @@ impl ContactRow {
     /// All conversations with them.
     pub fn all_logs(&self) -> Vec<LogId> {
         self.logs.iter().map(|(_, log)| *log).collect()
+    }
+}
+
+/// A person: what they are to me, and their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactRow {
+    /// What they are to me.
+    pub standing: Standing,
+    /// My own name for them, empty if none.
+    pub nickname: String,
+    /// Whether I compared safety numbers with them.
+    pub verified: bool,
+    /// Their public name, else the one in their request, else empty.
+    pub profile_name: String,
+}
+
+impl ContactRow {
+    /// Nickname, else profile name, else empty.
+    pub fn name(&self) -> &str {
+        if self.nickname.is_empty() { &self.profile_name } else { &self.nickname }
+    }
+}
+
+/// Whoever asks what somebody is to me asks it of a [`ContactRow`] as well.
+impl std::ops::Deref for ContactRow {
+    type Target = Standing;
+
+    fn deref(&self) -> &Standing {
+        &self.standing
     }
 }
 
@@ -168,25 +186,28 @@ pub fn contacts<R: Rows>(rows: &R, account: &LogId, now_ms: u64) -> Result<Vec<C
     let states = book.people(now_ms).into_iter();
     let logs = |root: &RootId| book.logs.get(root).cloned().unwrap_or_default();
     let asked = |root: &RootId| Ok(book.name_in_request(root));
-    states.map(|(root, state)| row(rows, account, (root, state, logs(&root)), asked)).collect()
+    states.map(|(root, state)| row(rows, account, Standing { root, state, logs: logs(&root) }, asked)).collect()
 }
 
 /// One person.
 pub fn contact<R: Rows>(rows: &R, account: &LogId, root: &RootId, now_ms: u64) -> Result<Option<ContactRow>, R::Error> {
+    let asked = |root: &RootId| Ok(Book::read(rows, account)?.name_in_request(root));
+    let standing = standing(rows, account, root, now_ms)?;
+    standing.map(|standing| row(rows, account, standing, asked)).transpose()
+}
+
+/// What one person is to me: much less to read than all that is known of them.
+pub fn standing<R: Rows>(rows: &R, account: &LogId, root: &RootId, now_ms: u64) -> Result<Option<Standing>, R::Error> {
     let blocked = register::get(rows, Table::Blocks, &key::named(account, root.as_bytes()))?;
     let blocked = blocked.as_ref().is_some_and(|content| content.first() == Some(&1));
     let logs = logs_with(rows, account, root)?;
     // Whoever is blocked or talks with me is that, whatever was asked: requests need not be read.
     let state = match (blocked, logs.is_empty()) {
-        (true, _) => ContactState::Blocked,
-        (false, false) => ContactState::Accepted,
-        (false, true) => {
-            let Some(state) = Book::read(rows, account)?.people(now_ms).remove(root) else { return Ok(None) };
-            state
-        }
+        (true, _) => Some(ContactState::Blocked),
+        (false, false) => Some(ContactState::Accepted),
+        (false, true) => Book::read(rows, account)?.people(now_ms).remove(root),
     };
-    let asked = |root: &RootId| Ok(Book::read(rows, account)?.name_in_request(root));
-    row(rows, account, (*root, state, logs), asked).map(Some)
+    Ok(state.map(|state| Standing { root: *root, state, logs }))
 }
 
 /// The conversations with a person, ascending by request id.
@@ -200,9 +221,10 @@ fn logs_with<R: Rows>(rows: &R, account: &LogId, root: &RootId) -> Result<Vec<(R
 fn row<R: Rows>(
     rows: &R,
     account: &LogId,
-    (root, state, logs): (RootId, ContactState, Vec<(RequestId, LogId)>),
+    standing: Standing,
     asked: impl FnOnce(&RootId) -> Result<String, R::Error>,
 ) -> Result<ContactRow, R::Error> {
+    let root = standing.root;
     let at = key::named(account, root.as_bytes());
     let nickname = register::get(rows, Table::ContactNames, &at)?;
     let verified = register::get(rows, Table::Verified, &at)?;
@@ -211,12 +233,10 @@ fn row<R: Rows>(
         profile_name = asked(&root)?;
     }
     Ok(ContactRow {
-        root,
-        state,
+        standing,
         nickname: words(Table::ContactNames, nickname.unwrap_or_default())?,
         verified: verified.as_deref() == Some(&[1]),
         profile_name,
-        logs,
     })
 }
 

@@ -181,7 +181,7 @@ impl<R: CryptoRng> Round<'_, R> {
         if root == self.core.me.root {
             Err(ApiError::new(ErrorKind::Own, "This is your own id."))?;
         }
-        match self.contact(&root)? {
+        match self.standing(&root)? {
             Some(_) => Ok(root),
             None => {
                 Err(ApiError::new(ErrorKind::NotFound, "There is no such contact. `contact.list` shows them.").into())
@@ -200,7 +200,7 @@ impl<R: CryptoRng> Round<'_, R> {
             }
             Conversation::Person(y7_id) => {
                 let root = self.known_person(y7_id)?;
-                Ok(self.contact(&root)?.map(|contact| self.logs_of(&contact)).transpose()?.unwrap_or_default())
+                Ok(self.standing(&root)?.map(|standing| self.logs_of(&standing)).transpose()?.unwrap_or_default())
             }
         }
     }
@@ -216,7 +216,7 @@ impl<R: CryptoRng> Round<'_, R> {
                 owner.ok_or_else(no_conversation)?
             }
         };
-        let contact = self.contact(&root)?.filter(|contact| contact.state != ContactState::Blocked);
+        let contact = self.standing(&root)?.filter(|contact| contact.state != ContactState::Blocked);
         let contact = contact
             .ok_or_else(|| ApiError::new(ErrorKind::Blocked, "You blocked this person. Unblock them to write."))?;
         let log = self.writing_log(&contact)?;

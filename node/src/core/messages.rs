@@ -186,7 +186,7 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// Whether a message of mine to this person has not been delivered yet.
-    pub(super) fn something_waits_for(&self, contact: &views::ContactRow) -> Step<bool> {
+    pub(super) fn something_waits_for(&self, contact: &views::Standing) -> Step<bool> {
         let me = self.core.me.device.id();
         let first = self.writing_log(contact)?;
         for log in contact.all_logs() {

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use rand_core::CryptoRng;
 use y7ke_crypto::cert::Proven;
 use y7ke_crypto::ids::{LogId, NetKey, RootId};
-use y7ke_ledger::views::{self, ContactRow, ContactState, Direction, RequestPhase, RequestRow};
+use y7ke_ledger::views::{self, ContactRow, ContactState, Direction, RequestPhase, RequestRow, Standing};
 
 use super::{Core, Round, Step};
 use crate::api::{PathView, Presence};
@@ -58,7 +58,7 @@ impl<R: CryptoRng> Round<'_, R> {
         if *root == self.core.me.root {
             return Ok(Relation::Sibling);
         }
-        Ok(match self.contact(root)?.map(|contact| contact.state) {
+        Ok(match self.standing(root)?.map(|standing| standing.state) {
             Some(ContactState::Blocked) => Relation::Blocked,
             Some(ContactState::Accepted) => Relation::Contact,
             Some(ContactState::PendingOut) => Relation::Asked,
@@ -67,6 +67,10 @@ impl<R: CryptoRng> Round<'_, R> {
             None if !self.answerable(root)?.is_empty() => Relation::Overdue,
             None => Relation::Stranger,
         })
+    }
+
+    pub(super) fn standing(&self, root: &RootId) -> Step<Option<Standing>> {
+        Ok(views::standing(self.view(), &self.core.me.account, root, self.now.wall_ms)?)
     }
 
     pub(super) fn contact(&self, root: &RootId) -> Step<Option<ContactRow>> {
@@ -102,7 +106,7 @@ impl<R: CryptoRng> Round<'_, R> {
 
     /// The conversation that is written to: the least request id (C3). Left out is one that I opened for
     /// a request which they then made anew without ever coming in: they took the first one back.
-    pub(super) fn writing_log(&self, contact: &ContactRow) -> Step<Option<LogId>> {
+    pub(super) fn writing_log(&self, contact: &Standing) -> Step<Option<LogId>> {
         if contact.logs.len() < 2 {
             return Ok(contact.log());
         }
@@ -125,7 +129,7 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// All logs of a conversation, the one that is written to first.
-    pub(super) fn logs_of(&self, contact: &ContactRow) -> Step<Vec<LogId>> {
+    pub(super) fn logs_of(&self, contact: &Standing) -> Step<Vec<LogId>> {
         let first = self.writing_log(contact)?;
         let others = contact.all_logs().into_iter().filter(|log| Some(*log) != first);
         Ok(first.into_iter().chain(others).collect())
@@ -141,12 +145,12 @@ impl<R: CryptoRng> Round<'_, R> {
 
     pub(super) fn shared_logs_for(&self, root: &RootId) -> Step<BTreeSet<LogId>> {
         if *root == self.core.me.root {
-            let mut logs: BTreeSet<_> = self.contacts()?.iter().flat_map(ContactRow::all_logs).collect();
+            let mut logs: BTreeSet<_> = self.contacts()?.iter().flat_map(|contact| contact.all_logs()).collect();
             logs.insert(self.core.me.account);
             return Ok(logs);
         }
         let mut logs: BTreeSet<_> =
-            self.contact(root)?.map(|contact| contact.all_logs()).unwrap_or_default().into_iter().collect();
+            self.standing(root)?.map(|standing| standing.all_logs()).unwrap_or_default().into_iter().collect();
         logs.extend(
             self.answerable(root)?.iter().map(|row| LogId::conversation(&self.core.me.root, root, &row.req_id)),
         );

@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use rand_core::CryptoRng;
 use y7ke_crypto::cert::Proven;
 use y7ke_crypto::ids::{NetKey, RootId};
-use y7ke_ledger::views::{ContactRow, ContactState};
+use y7ke_ledger::views::{ContactState, Standing};
 use y7ke_transport::{Address, Command as NetCommand, FailedAttempt, SessionId, Ticket};
 
 use super::people::Relation;
@@ -154,12 +154,12 @@ impl<R: CryptoRng> Round<'_, R> {
 
     /// Puts a person on the table of dials, or takes them off, by what they are to me.
     pub(super) fn wish_to_reach(&mut self, root: &RootId) -> Step {
-        let contact = self.contact(root)?;
+        let contact = self.standing(root)?;
         self.wish_by(root, contact.as_ref())
     }
 
     /// The same, for whoever has read the contact already.
-    pub(super) fn wish_by(&mut self, root: &RootId, contact: Option<&ContactRow>) -> Step {
+    pub(super) fn wish_by(&mut self, root: &RootId, contact: Option<&Standing>) -> Step {
         let now_ms = self.now.mono_ms;
         match contact.map(|contact| (contact, contact.state)) {
             Some((_, ContactState::PendingOut)) => self.core.dialing.want(*root, true, now_ms),

@@ -364,7 +364,7 @@ impl<R: CryptoRng> Round<'_, R> {
 
     /// A request has led to a conversation, and whatever else is pending between us is settled by it (C3).
     fn settle(&mut self, root: &RootId, log: &LogId, req_id: &RequestId) -> Step {
-        if !self.contact(root)?.is_some_and(|contact| contact.all_logs().contains(log)) {
+        if !self.standing(root)?.is_some_and(|standing| standing.all_logs().contains(log)) {
             self.answer_request(req_id, RequestAnswer::Accepted)?;
             self.append_account(Body::ContactLog { root: *root, log: *log, req_id: *req_id })?;
         }

@@ -56,7 +56,7 @@ impl Query {
             Some(id) => contact.root.to_string() == *id,
             None => contact.state != ContactState::Blocked,
         };
-        let logs: Vec<_> = contacts.iter().filter(asked).map(ContactRow::all_logs).collect();
+        let logs: Vec<_> = contacts.iter().filter(asked).map(|contact| contact.all_logs()).collect();
         if self.y7_id.is_some() && logs.is_empty() {
             return Err(ApiError::new(ErrorKind::NotFound, "There is no such contact. `contact.list` shows them."));
         }

@@ -89,7 +89,7 @@ impl<R: CryptoRng> Round<'_, R> {
     pub(super) fn hear_taken_back(&mut self, id: SessionId, req_id: &RequestId) -> Step {
         let Some(root) = self.core.links.get(&id).and_then(Link::root) else { return Ok(()) };
         let Some(row) = self.request_of(&root, req_id)? else { return Ok(()) };
-        if self.contact(&root)?.is_some_and(|contact| contact.logs.iter().any(|(opened, _)| opened == req_id)) {
+        if self.standing(&root)?.is_some_and(|standing| standing.logs.iter().any(|(opened, _)| opened == req_id)) {
             return Ok(());
         }
         if !matches!(row.phase, RequestPhase::Cancelled | RequestPhase::Accepted) {

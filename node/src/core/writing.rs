@@ -89,7 +89,7 @@ impl<R: CryptoRng> Round<'_, R> {
 
     /// The bundle that came with a person's request, or that mine was sealed to.
     pub(super) fn kept_bundle(&self, root: &RootId) -> Step<Option<Bundle>> {
-        let opened = self.contact(root)?.map(|contact| contact.logs).unwrap_or_default();
+        let opened = self.standing(root)?.map(|standing| standing.logs).unwrap_or_default();
         let taken_back = self.untold(root)?.into_iter().map(|row| row.req_id);
         for req_id in opened.into_iter().map(|(req_id, _)| req_id).chain(taken_back) {
             if let Some(request) = views::stored_request(self.view(), &self.core.me.account, &req_id)? {

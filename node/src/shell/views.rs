@@ -123,7 +123,7 @@ impl Views {
             Conversation::Person(y7_id) => row.root.to_string() == *y7_id,
             Conversation::Log(log) => row.all_logs().iter().any(|id| id.to_string() == *log),
         };
-        let found = contacts.iter().find(named).map(ContactRow::all_logs);
+        let found = contacts.iter().find(named).map(|contact| contact.all_logs());
         found.ok_or_else(|| {
             ApiError::new(ErrorKind::NotFound, "There is no such conversation. List the contacts again.")
         })
