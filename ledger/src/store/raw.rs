@@ -14,10 +14,9 @@
 //! * Tables that grow with the log are kept in blocks ([`super::blocks`]); nobody above sees it.
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};
-use std::iter::Peekable;
 use std::ops::{Bound, ControlFlow};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, TableDefinition, WriteTransaction};
@@ -310,38 +309,45 @@ impl Tables {
         let base = &self.base.0[table as usize];
         let (top, middle) = (self.writes.range(table, range), self.above.range(table, range));
         if range.backward {
-            let before = |left: &[u8], right: &[u8]| left > right;
-            let above = layered(top.rev(), middle.rev(), before);
+            let above = layered(top.rev(), middle.rev(), Ordering::reverse);
             match table.is_packed() {
-                true => merge(unpacked(base, range)?, above, before, visit),
-                false => merge(plain(base.range::<&[u8]>(range.bounds())?.rev()), above, before, visit),
+                true => merge(Backward::over(base, range)?, above, Ordering::reverse, visit),
+                false => {
+                    merge(Plain::over(base.range::<&[u8]>(range.bounds())?.rev())?, above, Ordering::reverse, visit)
+                }
             }
         } else {
-            let before = |left: &[u8], right: &[u8]| left < right;
-            let above = layered(top, middle, before);
+            let above = layered(top, middle, std::convert::identity);
             match table.is_packed() {
-                true => merge(unpacked(base, range)?, above, before, visit),
-                false => merge(plain(base.range::<&[u8]>(range.bounds())?), above, before, visit),
+                true => merge(Forward::over(base, range)?, above, std::convert::identity, visit),
+                false => {
+                    merge(Plain::over(base.range::<&[u8]>(range.bounds())?)?, above, std::convert::identity, visit)
+                }
             }
         }
     }
 }
 
+/// Turns the order of keys around for a walk backwards.
+type Turn = fn(Ordering) -> Ordering;
+
 /// Walks two ordered layers as one; where both have a key, the upper one counts.
 fn layered<'w>(
     upper: impl Iterator<Item = Write<'w>>,
     lower: impl Iterator<Item = Write<'w>>,
-    before: impl Fn(&[u8], &[u8]) -> bool,
+    turn: Turn,
 ) -> impl Iterator<Item = Write<'w>> {
     let (mut upper, mut lower) = (upper.peekable(), lower.peekable());
-    std::iter::from_fn(move || match (upper.peek(), lower.peek()) {
-        (Some((above, _)), Some((below, _))) if above == below => {
+    std::iter::from_fn(move || {
+        let order = match (upper.peek(), lower.peek()) {
+            (Some((above, _)), Some((below, _))) => turn(above.cmp(below)),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        if order.is_eq() {
             lower.next();
-            upper.next()
         }
-        (Some((above, _)), Some((below, _))) if before(below, above) => lower.next(),
-        (Some(_), _) => upper.next(),
-        (None, _) => lower.next(),
+        if order.is_gt() { lower.next() } else { upper.next() }
     })
 }
 
@@ -478,116 +484,181 @@ impl Span {
     }
 }
 
-/// A row of redb.
-#[allow(clippy::large_enum_variant, reason = "it lives for one step of a walk: a box would cost more")]
-enum Row {
-    Plain(Guard, Guard),
-    Packed(Vec<u8>, Rc<Guard>, std::ops::Range<usize>),
+/// Rows of redb in the order of a walk. It stands at one of them, or behind the last.
+trait Source {
+    /// None behind the last row.
+    fn key(&self) -> Option<&[u8]>;
+
+    fn value(&self) -> &[u8];
+
+    fn advance(&mut self) -> Result<(), StorageError>;
 }
 
-impl Row {
-    fn key(&self) -> &[u8] {
-        match self {
-            Self::Plain(key, _) => key.value(),
-            Self::Packed(key, ..) => key,
-        }
+/// Rows that stand by themselves.
+struct Plain<I> {
+    rows: I,
+    at: Option<(Guard, Guard)>,
+}
+
+impl<I: Iterator<Item = Found>> Plain<I> {
+    fn over(mut rows: I) -> Result<Self, StorageError> {
+        let at = rows.next().transpose()?;
+        Ok(Self { rows, at })
+    }
+}
+
+impl<I: Iterator<Item = Found>> Source for Plain<I> {
+    fn key(&self) -> Option<&[u8]> {
+        self.at.as_ref().map(|(key, _)| key.value())
     }
 
     fn value(&self) -> &[u8] {
-        match self {
-            Self::Plain(_, value) => value.value(),
-            Self::Packed(_, block, at) => &block.value()[at.clone()],
-        }
+        self.at.as_ref().map_or(&[], |(_, value)| value.value())
+    }
+
+    fn advance(&mut self) -> Result<(), StorageError> {
+        self.at = self.rows.next().transpose()?;
+        Ok(())
     }
 }
 
-type Read = Result<Row, StorageError>;
-
-fn plain(base: impl Iterator<Item = Found>) -> impl Iterator<Item = Read> {
-    base.map(|found| Ok(found.map(|(key, value)| Row::Plain(key, value))?))
-}
-
-/// The rows of a range, out of their blocks.
-fn unpacked<'r>(
-    base: &'r ReadOnlyTable<Bytes, Bytes>,
-    range: Range<'r>,
-) -> Result<impl Iterator<Item = Read> + 'r, StorageError> {
+/// The blocks that a range touches: from the one that its first row may be in.
+fn blocks_of(
+    base: &ReadOnlyTable<Bytes, Bytes>,
+    range: Range<'_>,
+) -> Result<redb::Range<'static, Bytes, Bytes>, StorageError> {
     let first = base.range::<&[u8]>(..=range.from)?.next_back().transpose()?;
     let first = first.map_or(range.from.to_vec(), |(key, _)| key.value().to_vec());
-    let mut blocks = base.range::<&[u8]>(Range { from: &first, ..range }.bounds())?;
-    let next = move || if range.backward { blocks.next_back() } else { blocks.next() };
-    Ok(std::iter::from_fn(next).flat_map(move |found| match rows_of(found, range) {
-        Ok(rows) => rows.into_iter().map(Ok).collect(),
-        Err(fault) => vec![Err(fault)],
-    }))
+    Ok(base.range::<&[u8]>(Range { from: &first, ..range }.bounds())?)
 }
 
-/// The rows of a block that are in the range, in its order.
-fn rows_of(found: Found, range: Range<'_>) -> Result<Vec<Row>, StorageError> {
-    let block = Rc::new(found?.1);
-    let (mut rows, mut cursor) = (Vec::new(), Cursor::default());
-    while let Some(value) = cursor.next(block.value())? {
-        if range.holds(cursor.key()) {
-            rows.push(Row::Packed(cursor.key().to_vec(), Rc::clone(&block), value));
+/// Rows out of their blocks, ascending: read where they stand.
+struct Forward<'r> {
+    blocks: redb::Range<'static, Bytes, Bytes>,
+    range: Range<'r>,
+    block: Option<Guard>,
+    cursor: Cursor,
+    value: std::ops::Range<usize>,
+}
+
+impl<'r> Forward<'r> {
+    fn over(base: &ReadOnlyTable<Bytes, Bytes>, range: Range<'r>) -> Result<Self, StorageError> {
+        let blocks = blocks_of(base, range)?;
+        let mut rows = Self { blocks, range, block: None, cursor: Cursor::default(), value: 0..0 };
+        rows.next_block()?;
+        rows.advance()?;
+        Ok(rows)
+    }
+
+    fn next_block(&mut self) -> Result<(), StorageError> {
+        self.block = self.blocks.next().transpose()?.map(|(_, block)| block);
+        self.cursor = Cursor::default();
+        Ok(())
+    }
+}
+
+impl Source for Forward<'_> {
+    fn key(&self) -> Option<&[u8]> {
+        self.block.as_ref().map(|_| self.cursor.key())
+    }
+
+    fn value(&self) -> &[u8] {
+        self.block.as_ref().map_or(&[], |block| &block.value()[self.value.clone()])
+    }
+
+    fn advance(&mut self) -> Result<(), StorageError> {
+        while let Some(block) = &self.block {
+            match self.cursor.next(block.value())? {
+                None => self.next_block()?,
+                Some(_) if self.cursor.key() < self.range.from => {}
+                Some(_) if !self.range.holds(self.cursor.key()) => self.block = None,
+                Some(value) => {
+                    self.value = value;
+                    return Ok(());
+                }
+            }
         }
+        Ok(())
     }
-    if range.backward {
-        rows.reverse();
-    }
-    Ok(rows)
 }
 
-/// Walks two ordered sources as one; where both have a key, the upper one counts.
+/// Rows out of their blocks, descending: a block can be read from its first row on only.
+struct Backward<'r> {
+    blocks: redb::Range<'static, Bytes, Bytes>,
+    range: Range<'r>,
+    block: Option<Guard>,
+    /// Ascending; the walk stands at the last.
+    rows: Vec<(Vec<u8>, std::ops::Range<usize>)>,
+}
+
+impl<'r> Backward<'r> {
+    fn over(base: &ReadOnlyTable<Bytes, Bytes>, range: Range<'r>) -> Result<Self, StorageError> {
+        let mut rows = Self { blocks: blocks_of(base, range)?, range, block: None, rows: Vec::new() };
+        rows.fill()?;
+        Ok(rows)
+    }
+
+    /// Reads blocks until there is a row of the range.
+    fn fill(&mut self) -> Result<(), StorageError> {
+        while self.rows.is_empty() {
+            let Some((_, block)) = self.blocks.next_back().transpose()? else { return Ok(()) };
+            let mut cursor = Cursor::default();
+            while let Some(value) = cursor.next(block.value())? {
+                if self.range.holds(cursor.key()) {
+                    self.rows.push((cursor.key().to_vec(), value));
+                }
+            }
+            self.block = Some(block);
+        }
+        Ok(())
+    }
+}
+
+impl Source for Backward<'_> {
+    fn key(&self) -> Option<&[u8]> {
+        self.rows.last().map(|(key, _)| key.as_slice())
+    }
+
+    fn value(&self) -> &[u8] {
+        let at = self.block.as_ref().zip(self.rows.last());
+        at.map_or(&[], |(block, (_, value))| &block.value()[value.clone()])
+    }
+
+    fn advance(&mut self) -> Result<(), StorageError> {
+        self.rows.pop();
+        self.fill()
+    }
+}
+
+/// Walks redb and what lies above it as one; where both have a key, the upper one counts.
 fn merge<'w>(
-    base: impl Iterator<Item = Read>,
+    mut base: impl Source,
     above: impl Iterator<Item = Write<'w>>,
-    before: impl Fn(&[u8], &[u8]) -> bool,
+    turn: Turn,
     visit: &mut Visit<'_>,
 ) -> Result<(), StorageError> {
-    let (mut base, mut above) = (base.peekable(), above.peekable());
+    let mut above = above.peekable();
     loop {
-        let flow = match pick(&mut base, &mut above, &before) {
-            Pick::End => return Ok(()),
-            Pick::Base(found) => {
-                let row = found?;
-                visit(row.key(), row.value())?
-            }
-            Pick::Above(key, Some(value)) => visit(key, value)?,
-            Pick::Above(_, None) => ControlFlow::Continue(()),
+        let order = match (base.key(), above.peek()) {
+            (None, None) => return Ok(()),
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+            (Some(key), Some((written, _))) => turn(key.cmp(written.as_slice())),
+        };
+        let flow = match order {
+            Ordering::Less => visit(base.key().unwrap_or_default(), base.value())?,
+            _ => match above.next() {
+                Some((key, Some(value))) => visit(key, value)?,
+                _ => ControlFlow::Continue(()),
+            },
         };
         if flow.is_break() {
             return Ok(());
         }
-    }
-}
-
-enum Pick<'w> {
-    Base(Read),
-    Above(&'w [u8], Option<&'w [u8]>),
-    End,
-}
-
-fn pick<'w>(
-    base: &mut Peekable<impl Iterator<Item = Read>>,
-    above: &mut Peekable<impl Iterator<Item = Write<'w>>>,
-    before: &impl Fn(&[u8], &[u8]) -> bool,
-) -> Pick<'w> {
-    let lower_first = match (base.peek(), above.peek()) {
-        (None, _) => false,
-        (Some(_), None) | (Some(Err(_)), _) => true,
-        (Some(Ok(row)), Some((written, _))) => {
-            if row.key() == written.as_slice() {
-                base.next();
-                false
-            } else {
-                before(row.key(), written)
-            }
+        if order.is_le() {
+            base.advance()?;
         }
-    };
-    if lower_first {
-        return base.next().map_or(Pick::End, Pick::Base);
     }
-    above.next().map_or(Pick::End, |(key, value)| Pick::Above(key, value.as_deref()))
 }
 
 /// A value of the `meta` table, read inside a write transaction.
