@@ -46,7 +46,9 @@ pub(super) fn connect(app: &Rc<App>) {
     connect_writing(app, &to);
     connect_settings(app, &to);
     connect_vault(app);
-    connect_special(app, &to);
+    connect_clipboard(app, &to);
+    connect_messages(app, &to);
+    connect_closing(app, &to);
 }
 
 fn connect_moving(app: &Rc<App>, to: &Do<'_>) {
@@ -132,8 +134,7 @@ fn words(current: &str, fresh: &str, again: &str) -> Words {
     Words { current: Typed::new(current), new: Typed::new(fresh), again: Typed::new(again) }
 }
 
-/// Those that need more of the window than their argument.
-fn connect_special(app: &Rc<App>, to: &Do<'_>) {
+fn connect_clipboard(app: &Rc<App>, to: &Do<'_>) {
     let press = presser(app);
     to.on_copy(move |text, said| press(Act::Copy(text.into(), said.into())));
     let (press, weak) = (presser(app), Rc::downgrade(app));
@@ -141,30 +142,27 @@ fn connect_special(app: &Rc<App>, to: &Do<'_>) {
         let text = weak.upgrade().and_then(|app| app.text_of(&id));
         text.into_iter().for_each(|text| press(Act::Copy(text, "Message copied".into())));
     });
+    to.on_paste_uri(paste(app, Field::Uri, Act::Uri));
+    to.on_paste_compare(paste(app, Field::Compare, Act::Compare));
+}
+
+/// What the clipboard holds goes into a field, and from there to an act.
+fn paste(app: &Rc<App>, field: Field, act: fn(String) -> Act) -> impl FnMut() + 'static {
     let (press, weak) = (presser(app), Rc::downgrade(app));
-    to.on_paste_uri(move || {
+    move || {
         let Some(app) = weak.upgrade() else { return };
         match app.world.clipboard.take() {
             Ok(text) => {
-                app.fill(Field::Uri, text.trim().to_owned());
-                press(Act::Uri(text.trim().to_owned()));
+                app.fill(field, text.trim().to_owned());
+                press(act(text.trim().to_owned()));
             }
             Err(why) => press(Act::ClipboardFailed(format!("Nothing to paste: {why}"))),
         }
-    });
-    to.on_close(bare(app, Act::Close));
-    to.on_quit(bare(app, Act::Quit));
-    let (press, weak) = (presser(app), Rc::downgrade(app));
-    to.on_paste_compare(move || {
-        let Some(app) = weak.upgrade() else { return };
-        match app.world.clipboard.take() {
-            Ok(text) => {
-                app.fill(Field::Compare, text.trim().to_owned());
-                press(Act::Compare(text.trim().to_owned()));
-            }
-            Err(why) => press(Act::ClipboardFailed(format!("Nothing to paste: {why}"))),
-        }
-    });
+    }
+}
+
+/// Acts on a message that is shown, of which the window knows the id alone.
+fn connect_messages(app: &Rc<App>, to: &Do<'_>) {
     let (press, weak) = (presser(app), Rc::downgrade(app));
     to.on_reply(move |id| {
         let reply = weak.upgrade().and_then(|app| app.to_answer(&id));
@@ -175,6 +173,11 @@ fn connect_special(app: &Rc<App>, to: &Do<'_>) {
         let key = weak.upgrade().and_then(|app| app.key_of(&id));
         press(key.map_or(Act::NotThere, Act::Jump));
     });
+}
+
+fn connect_closing(app: &Rc<App>, to: &Do<'_>) {
+    to.on_close(bare(app, Act::Close));
+    to.on_quit(bare(app, Act::Quit));
     let press = presser(app);
     app.window().window().on_close_requested(move || {
         press(Act::Close);
