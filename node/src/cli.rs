@@ -3,13 +3,15 @@
 //! Exit codes: 0 clean, 2 usage, 3 folder in use, 4 passphrase, 5 not writable, 6 damaged, 7 address in use;
 //! 1 for what the system refused, 101 after a panic.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::api::Passphrase;
 use crate::logtool::LogOptions;
 use crate::options::{Config, Options, UsageError};
-use crate::shell::{Handle, Node, NoticeReader};
+use crate::shell::{Handle, Node, NoticeReader, PassphraseFault, StartError};
 use crate::{console, logtool, rpc};
 
 /// Private peer-to-peer messenger, on the command line
@@ -29,6 +31,9 @@ enum What {
     /// Look at the logs of a folder: list, show, verify, export
     Log(LogOptions),
 }
+
+/// How often somebody at a terminal is asked before the start fails.
+const PROMPTS: u32 = 3;
 
 /// The whole program: parses the command line, runs, and says how it ended.
 pub fn main() -> ExitCode {
@@ -51,7 +56,7 @@ fn run(line: Line) -> ExitCode {
         What::Rpc(options) => with_node(options, |node, notices| {
             rpc::serve(node, notices, std::io::stdin(), std::io::stdout());
         }),
-        What::Console(options) => with_node(options, |node, notices| {
+        What::Console(options) => with_node_of(options, start_at_terminal, |node, notices| {
             console::run(node, notices, std::io::stdin().lock(), std::io::stdout());
         }),
         What::Log(options) => {
@@ -63,11 +68,41 @@ fn run(line: Line) -> ExitCode {
 }
 
 fn with_node(options: Options, serve: impl FnOnce(&Handle, NoticeReader)) -> Result<ExitCode, ExitCode> {
+    with_node_of(options, Node::start, serve)
+}
+
+fn with_node_of(
+    options: Options,
+    start: impl FnOnce(Config) -> Result<(Handle, NoticeReader), StartError>,
+    serve: impl FnOnce(&Handle, NoticeReader),
+) -> Result<ExitCode, ExitCode> {
     let config = configure(options)?;
     prepare_process();
-    let (node, notices) = Node::start(config).map_err(|fault| fail(&fault, fault.exit_code()))?;
+    let (node, notices) = start(config).map_err(|fault| fail(&fault, fault.exit_code()))?;
     serve(&node, notices);
     Ok(ExitCode::SUCCESS)
+}
+
+/// A vault behind a passphrase is asked for it where somebody sits at a terminal; a pipe gets exit 4 as ever.
+fn start_at_terminal(mut config: Config) -> Result<(Handle, NoticeReader), StartError> {
+    let mut asked = 0;
+    loop {
+        let fault = match Node::start(config.clone()) {
+            Err(StartError::Passphrase(fault)) => fault,
+            started => return started,
+        };
+        let askable = match fault {
+            PassphraseFault::Missing => true,
+            PassphraseFault::Wrong => (1..PROMPTS).contains(&asked),
+            _ => false,
+        };
+        if !askable || !std::io::stdin().is_terminal() {
+            return Err(StartError::Passphrase(fault));
+        }
+        let prompt = if asked == 0 { "Passphrase: " } else { "That is not it. Passphrase: " };
+        config.passphrase = Some(Passphrase::new(rpassword::prompt_password(prompt)?));
+        asked += 1;
+    }
 }
 
 fn configure(options: Options) -> Result<Config, ExitCode> {

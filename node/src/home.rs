@@ -217,7 +217,7 @@ pub enum PassphraseFault {
     #[error("this vault is locked by a passphrase; give it with --passphrase-file FILE")]
     Missing,
     /// It does not open the vault.
-    #[error("the passphrase does not open this vault; check the file given with --passphrase-file")]
+    #[error("the passphrase does not open this vault; check it, or the file given with --passphrase-file")]
     Wrong,
     /// The file has an empty first line.
     #[error("the first line of the passphrase file {} is empty", .0.display())]

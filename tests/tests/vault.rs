@@ -107,6 +107,62 @@ fn a_locked_node_answers_nothing_and_goes_on_when_unlocked() {
     assert!(a.end().success());
 }
 
+/// At a terminal the console asks for the passphrase, and again if it is wrong.
+#[cfg(unix)]
+#[test]
+fn the_console_asks_for_the_passphrase_at_a_terminal() {
+    use std::io::{Read, Write};
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        return println!("skipped: there is no `script` here to give the console a terminal");
+    }
+    let ada = Person::new();
+    let mut a = with_passphrase(&ada, "right words").start();
+    let me = info(&mut a);
+    assert!(a.end().success());
+    let line = format!("{} console --no-mdns --listen /ip4/127.0.0.1/tcp/0 --data-dir data", common::program());
+    let mut console = std::process::Command::new("script")
+        .args(["--quiet", "--return", "--echo", "never", "--command", &line, "/dev/null"])
+        .current_dir(ada.root())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut keys, mut screen) = (console.stdin.take().unwrap(), console.stdout.take().unwrap());
+    let mut seen = Vec::new();
+    let mut answer = |prompt: &str, keyed: &str| {
+        let mut byte = [0];
+        while !seen.ends_with(prompt.as_bytes()) {
+            assert!(screen.read(&mut byte).unwrap() > 0, "{}", String::from_utf8_lossy(&seen));
+            seen.push(byte[0]);
+        }
+        keys.write_all(keyed.as_bytes()).unwrap();
+    };
+    answer("Passphrase: ", "wrong words\n");
+    answer("That is not it. Passphrase: ", "right words\n");
+    answer(&text(&me["y7_id"]), "quit\n");
+    drop(keys);
+    screen.read_to_end(&mut seen).unwrap();
+    let seen = String::from_utf8_lossy(&seen);
+    assert!(console.wait().unwrap().success(), "{seen}");
+    assert!(!seen.contains("wrong words") && !seen.contains("right words"), "it was shown: {seen}");
+}
+
+/// A pipe is not asked: whatever it says next was meant for something else.
+#[test]
+fn a_console_at_the_end_of_a_pipe_ends_without_the_passphrase() {
+    let ada = Person::new();
+    assert!(with_passphrase(&ada, "right words").start().end().success());
+    let data = ada.root().join("data");
+    let mut console = std::process::Command::new(common::program())
+        .args(["console", "--no-mdns", "--data-dir", &data.display().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert_eq!(console.wait().unwrap().code(), Some(4));
+}
+
 /// A node that ends while it is locked ends cleanly, and nothing was lost.
 #[test]
 fn a_locked_node_ends_cleanly() {
