@@ -411,7 +411,7 @@ fn prepare(database: &Database, journal: &dyn StorageBackend, folder: Option<&Pa
 
 fn number_of_last(transaction: &WriteTransaction) -> Result<u64, StorageError> {
     let found = raw::read_meta(transaction, meta::JOURNAL)?.ok_or(StorageError::Damaged { what: "journal" })?;
-    Ok(schema::long_at(&found, 0)?)
+    schema::long_at(&found, 0)
 }
 
 /// What a storage consists of. The database is opened first: it holds the lock.
