@@ -194,3 +194,22 @@ fn a_life_in_the_journal_is_the_life_in_the_database() {
         assert_eq!(killed.arrivals(0, 99).unwrap(), calm.arrivals(0, 99).unwrap());
     }
 }
+
+/// The bytes of a record stand: another layout is another version of the file.
+#[test]
+fn the_layout_stands() {
+    let [_, journal] = killed(1).image();
+    let record = records(&journal)[0].clone();
+    assert_eq!(&journal[..16], b"y7ke journal\x01\0\0\0");
+    let (head, sealed) = journal[record].split_at(28);
+    let check = blake3::hash(&[&head[4..12], sealed].concat());
+    assert_eq!(
+        (head[..4].to_vec(), head[4..12].to_vec()),
+        ((sealed.len() as u32).to_le_bytes().to_vec(), vec![1, 0, 0, 0, 0, 0, 0, 0])
+    );
+    assert_eq!(head[12..], check.as_bytes()[..16]);
+    let plain = sub_keys().journal.open(&1_u64.to_le_bytes(), sealed).unwrap();
+    let place = [raw::Tbl::Settings as u8, 1, 0];
+    let row = plain.windows(8).find(|row| row[..3] == place && row[7] == b'n').unwrap();
+    assert_eq!(row[3..7], 41_u32.to_le_bytes(), "nonce 24, tag 16, and the digit");
+}
