@@ -1,6 +1,8 @@
 //! Bodies of fuzz targets: run on stable over corpora and noise, wrapped by the fuzzer elsewhere.
 //! Each panics where a claim of its parser does not hold.
 
+use libp2p::Multiaddr;
+
 use crate::{Address, framing, peer};
 
 /// A body.
@@ -14,14 +16,18 @@ pub fn lane(data: &[u8]) {
     framing::fuzz(data);
 }
 
-/// An address: what parses prints to what parses to the same, and its peer can be put and taken.
+/// An address, as text and in bytes, as libp2p hands it over: what is taken prints to what parses to the same,
+/// and its peer can be put and taken.
 pub fn address(data: &[u8]) {
-    let Ok(address) = String::from_utf8_lossy(data).parse::<Address>() else { return };
-    assert_eq!(address.to_string().parse(), Ok(address.clone()));
-    let key = peer::net_key_of_seed(&[1; 32]);
-    let named = address.with_peer(&key);
-    assert_eq!(named.peer(), Some(key));
-    assert_eq!(named.without_peer(), address.without_peer());
+    let typed = String::from_utf8_lossy(data).parse::<Address>().ok();
+    let handed = Multiaddr::try_from(data.to_vec()).ok().and_then(|found| Address::checked(found).ok());
+    for address in typed.into_iter().chain(handed) {
+        assert_eq!(address.to_string().parse(), Ok(address.clone()));
+        let key = peer::net_key_of_seed(&[1; 32]);
+        let named = address.with_peer(&key);
+        assert_eq!(named.peer(), Some(key));
+        assert_eq!(named.without_peer(), address.without_peer());
+    }
 }
 
 #[cfg(test)]
