@@ -60,6 +60,11 @@ impl Disk {
         Storage::Backends { pages: part(0), journal: part(1) }
     }
 
+    /// The database's pages alone: for who writes into them past the ledger.
+    pub(super) fn pages(&self) -> impl StorageBackend {
+        Part { disk: self.clone(), file: 0 }
+    }
+
     /// What a crash now would leave.
     pub fn durable(&self) -> Image {
         self.lock().files.each_ref().map(File::durable)

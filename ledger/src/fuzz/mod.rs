@@ -33,6 +33,7 @@ pub type Target = fn(&[u8]);
 
 /// Every body by name.
 pub const ALL: &[(&str, Target)] = &[
+    ("blocks", blocks),
     ("body", body),
     ("folds", folds),
     ("fork_proof", fork_proof),
@@ -52,6 +53,11 @@ pub fn fork_proof(data: &[u8]) {
 /// Rows of a damaged or hostile file: refused, never a panic.
 pub fn stored_values(data: &[u8]) {
     crate::store::schema::decode_any(data);
+}
+
+/// Blocks of rows: of a damaged or hostile file, and as this store writes them.
+pub fn blocks(data: &[u8]) {
+    crate::store::blocks::fuzz::blocks(data);
 }
 
 /// An event from the wire, handed to a ledger that knows its log: nothing unsigned gets in. Then the same event
@@ -204,6 +210,16 @@ mod tests {
             fork_proof(&data);
             stored_values(&data);
             wire_event(&data);
+        }
+    }
+
+    #[test]
+    fn folds_rows_and_blocks_take_noise() {
+        for seed in 0..60 {
+            let data = noise(seed, 400);
+            folds(&data);
+            rows(&data);
+            blocks(&data);
         }
     }
 

@@ -5,12 +5,16 @@
 //! script   damage…
 //! damage   u8 table · u8 how ( 0 a byte changed · 1 cut short · 2 replaced · 3 taken away · 4 under another key )
 //!          · u8 which row · u8 where · u8 length · bytes
+//!          table ≥ 128: not a row but a whole block of them, as it lies in the file
 //! ```
 //!
-//! Deep: each row is reached by its key, so the decoders of `schema` and what trusts their numbers is reached.
+//! Deep: each row is reached by its key, so the decoders of `schema` and what trusts their numbers is reached; each
+//! block as redb has it, so that of `blocks` and what trusts its keys.
 //! Checked: no panic and no endless walk. Everything else may fail: the disk's fault, said as an error.
 
 use std::sync::OnceLock;
+
+use redb::{ReadableTable, Table, TableDefinition};
 
 use super::folds::{Stage, a2, hand_over, keys, rng, specs, written};
 use super::{Disk, Image};
@@ -27,16 +31,16 @@ const DAMAGES: usize = 16;
 pub fn rows(data: &[u8]) {
     static IMAGE: OnceLock<Image> = OnceLock::new();
     let disk = Disk::of(IMAGE.get_or_init(filled).clone());
+    let (of_blocks, of_rows): (Vec<_>, Vec<_>) = damages(data).into_iter().partition(|damage| damage.table >= 128);
     let ledger = Ledger::open(disk.storage(), keys()).expect("memory does not fail");
     let mut batch = ledger.begin(&mut rng(1)).expect("no other batch is open");
-    let mut rest = data;
-    for _ in 0..DAMAGES {
-        let [table, how, row, at, len, tail @ ..] = rest else { break };
-        let (bytes, next) = tail.split_at(usize::from(*len).min(tail.len()));
-        rest = next;
-        damage(&mut batch, *table, *how, usize::from(*row), usize::from(*at), bytes);
-    }
+    of_rows.iter().for_each(|damage| damage.to_row(&mut batch));
     batch.commit().expect("memory does not fail");
+    drop(ledger);
+    if !of_blocks.is_empty() {
+        damage_blocks(&disk, &of_blocks);
+    }
+    let Ok(ledger) = Ledger::open(disk.storage(), keys()) else { return };
     // A verdict is reached: which one is free.
     drop(ledger.view().and_then(|view| read(&view)));
     drop(ledger.begin(&mut rng(2)).and_then(|mut batch| write(&mut batch)));
@@ -70,25 +74,75 @@ fn filled() -> Image {
     disk.durable()
 }
 
-fn damage(batch: &mut Batch, table: u8, how: u8, row: usize, at: usize, bytes: &[u8]) {
-    let table = Tbl::ALL[usize::from(table) % Tbl::ALL.len()];
-    let rows = batch.raw_rows(table).expect("memory does not fail");
-    let Some((key, mut value)) = rows.get(row % rows.len().max(1)).cloned() else {
-        return batch.raw_write(table, bytes.to_vec(), Some(bytes.to_vec()));
-    };
-    let at = at % value.len().max(1);
-    match how % 5 {
-        0 => value.iter_mut().skip(at).zip(bytes).for_each(|(old, new)| *old = *new),
-        1 => value.truncate(at),
-        2 => value = bytes.to_vec(),
-        3 => return batch.raw_write(table, key, None),
-        _ => {
-            let mut other = key;
-            other.iter_mut().rev().zip(bytes).for_each(|(old, new)| *old = *new);
-            return batch.raw_write(table, other, Some(value));
-        }
+struct Damage<'a> {
+    table: u8,
+    how: u8,
+    row: usize,
+    at: usize,
+    bytes: &'a [u8],
+}
+
+fn damages(mut rest: &[u8]) -> Vec<Damage<'_>> {
+    let mut damages = Vec::new();
+    while damages.len() < DAMAGES
+        && let [table, how, row, at, len, tail @ ..] = rest
+    {
+        let (bytes, next) = tail.split_at(usize::from(*len).min(tail.len()));
+        damages.push(Damage { table: *table, how: *how, row: (*row).into(), at: (*at).into(), bytes });
+        rest = next;
     }
-    batch.raw_write(table, key, Some(value));
+    damages
+}
+
+impl Damage<'_> {
+    fn table(&self) -> Tbl {
+        Tbl::ALL[usize::from(self.table % 128) % Tbl::ALL.len()]
+    }
+
+    /// One of these rows, chosen and damaged: what to write instead, where.
+    fn of(&self, rows: &[(Vec<u8>, Vec<u8>)]) -> (Vec<u8>, Option<Vec<u8>>) {
+        let bytes = self.bytes;
+        let Some((mut key, mut value)) = rows.get(self.row % rows.len().max(1)).cloned() else {
+            return (bytes.to_vec(), Some(bytes.to_vec()));
+        };
+        let at = self.at % value.len().max(1);
+        match self.how % 5 {
+            0 => value.iter_mut().skip(at).zip(bytes).for_each(|(old, new)| *old = *new),
+            1 => value.truncate(at),
+            2 => value = bytes.to_vec(),
+            3 => return (key, None),
+            _ => key.iter_mut().rev().zip(bytes).for_each(|(old, new)| *old = *new),
+        }
+        (key, Some(value))
+    }
+
+    fn to_row(&self, batch: &mut Batch) {
+        let table = self.table();
+        let rows = batch.raw_rows(table).expect("memory does not fail");
+        let (key, value) = self.of(&rows);
+        batch.raw_write(table, key, value);
+    }
+
+    fn to_block(&self, table: &mut Table<'_, &'static [u8], &'static [u8]>) -> Result<(), redb::StorageError> {
+        let rows = table.iter()?.map(|row| row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())));
+        let (key, value) = self.of(&rows.collect::<Result<Vec<_>, _>>()?);
+        match value {
+            Some(value) => table.insert(key.as_slice(), value.as_slice())?,
+            None => table.remove(key.as_slice())?,
+        };
+        Ok(())
+    }
+}
+
+fn damage_blocks(disk: &Disk, damages: &[Damage<'_>]) {
+    let database = redb::Database::builder().create_with_backend(disk.pages()).expect("memory does not fail");
+    let transaction = database.begin_write().expect("memory does not fail");
+    for damage in damages {
+        let table = TableDefinition::<&'static [u8], &'static [u8]>::new(damage.table().name());
+        let mut table = transaction.open_table(table).expect("memory does not fail");
+        damage.to_block(&mut table).expect("memory does not fail");
+    }
+    transaction.commit().expect("memory does not fail");
 }
 
 /// What is read in a day.

@@ -11,7 +11,11 @@
 //! Invariants
 //! * A block's rows are not less than its key, and less than the key of the next block.
 //! * A block is no longer than [`TARGET`], so that it fills one page, unless it is a single row.
-//! * A key has at most 255 bytes.
+//! * A key has at most [`KEY_MAX`] bytes, so that lengths fit one.
+//! * `shared` counts every byte that a key has in common with the one before it: so the next byte of each tells
+//!   whether keys ascend.
+
+pub(crate) mod fuzz;
 
 use std::borrow::Cow;
 use std::iter::Peekable;
@@ -27,6 +31,9 @@ pub(super) const TARGET: usize = 3_900;
 
 /// Bytes before a row's key.
 const HEAD: usize = 6;
+
+/// Most bytes of a key.
+const KEY_MAX: usize = u8::MAX as usize;
 
 type Bytes = &'static [u8];
 
@@ -46,7 +53,7 @@ impl Cursor {
         let [shared, own, length @ ..] = *head;
         let (shared, own) = (usize::from(shared), usize::from(own));
         let length = usize::try_from(u32::from_le_bytes(length)).or(Err(damaged()))?;
-        if self.key.len() < shared || rest.len() < own || rest.len() - own < length {
+        if rest.len() < own || rest.len() - own < length || !self.ascends(shared, &rest[..own]) {
             return Err(damaged());
         }
         self.key.truncate(shared);
@@ -54,6 +61,16 @@ impl Cursor {
         let from = self.at + HEAD + own;
         self.at = from + length;
         Ok(Some(from..self.at))
+    }
+
+    /// Whether a key of so many shared bytes and this rest may follow.
+    fn ascends(&self, shared: usize, rest: &[u8]) -> bool {
+        let follows = match (self.key.get(shared), rest.first()) {
+            (Some(before), Some(now)) => before < now,
+            (None, now) => self.key.len() == shared && (now.is_some() || self.at == 0),
+            (Some(_), None) => false,
+        };
+        follows && shared + rest.len() <= KEY_MAX
     }
 
     /// The key of the row that was read last.
@@ -270,5 +287,25 @@ mod tests {
             drop((find(&bad, &[1, 3]), last_key(&bad)));
         }
         assert!(last_key(&good[..good.len() - 1]).is_err());
+    }
+
+    /// Found by `fuzz::blocks`: such a key was read, and the next write of its block panicked.
+    #[test]
+    fn a_key_longer_than_any_of_ours_is_damage() {
+        let row = |shared: u8, rest: &[u8]| [&[shared, u8::try_from(rest.len()).unwrap(), 0, 0, 0, 0], rest].concat();
+        let longest = row(0, &[1; 255]);
+        assert_eq!(last_key(&longest).unwrap(), [1; 255]);
+        assert!(last_key(&[longest.clone(), row(255, &[1])].concat()).is_err());
+        assert!(last_key(&[longest, row(254, &[2, 1])].concat()).is_err());
+    }
+
+    #[test]
+    fn keys_that_do_not_ascend_are_damage() {
+        let row = |shared: u8, rest: &[u8]| [&[shared, u8::try_from(rest.len()).unwrap(), 0, 0, 0, 0], rest].concat();
+        let two = |shared, rest: &[u8]| last_key(&[row(0, b"ab"), row(shared, rest)].concat());
+        assert_eq!((two(1, b"c").unwrap(), two(2, b"a").unwrap()), (b"ac".to_vec(), b"aba".to_vec()));
+        for (shared, rest) in [(1, &b"b"[..]), (1, b"a"), (0, b"ac"), (2, b""), (1, b""), (3, b"a")] {
+            assert!(two(shared, rest).is_err(), "{shared} {rest:?}");
+        }
     }
 }

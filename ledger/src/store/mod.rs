@@ -25,7 +25,7 @@
 
 mod admitting;
 mod batch;
-mod blocks;
+pub(crate) mod blocks;
 mod index;
 mod journal;
 mod keeping;
