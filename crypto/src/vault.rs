@@ -253,6 +253,12 @@ impl VaultFile {
         self.slots.iter().filter_map(entry).collect()
     }
 
+    /// What trying its passphrases costs.
+    pub(crate) fn costs(&self) -> impl Iterator<Item = Cost> {
+        let cost = |slot: &Slot| if let Lock::Passphrase { cost, .. } = slot.lock { Some(cost) } else { None };
+        self.slots.iter().filter_map(cost)
+    }
+
     /// Puts the key beside the lock.
     pub fn add_file_slot(&mut self, rng: &mut impl CryptoRng, dek: &Dek) -> Result<(), VaultFault> {
         self.push(rng, dek, Lock::file)

@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 
 use rand_core::{TryCryptoRng, TryRng};
+use zeroize::Zeroizing;
 
 use crate::boxes::PrekeySecret;
 use crate::bundle::{Bundle, DeviceBundle};
@@ -13,6 +14,7 @@ use crate::cert::{CertChain, DeviceCert, Issuer};
 use crate::codec::{Wire, Writer};
 use crate::request::{Draft, MAX_LIFE_MS, Opening, Request};
 use crate::sign::{DeviceKey, RootKey};
+use crate::vault::{Cost, Dek, Entry, VaultFile};
 
 pub(super) fn root(person: u8) -> RootKey {
     RootKey::from_seed(&[0x80 ^ person; 32])
@@ -62,6 +64,29 @@ impl TryCryptoRng for Fixed {}
 
 pub(super) fn prekey() -> PrekeySecret {
     PrekeySecret::from_bytes(&[4; 32])
+}
+
+pub(super) const PASSPHRASE: &str = "words";
+
+/// A vault with a slot of each kind, and what opens them.
+pub(super) struct Vault {
+    pub(super) bytes: Vec<u8>,
+    pub(super) dek: Dek,
+    pub(super) entry: Entry,
+    pub(super) key: Zeroizing<[u8; 32]>,
+}
+
+impl Vault {
+    pub(super) fn new() -> Self {
+        let mut rng = rng();
+        let (vault, dek) = VaultFile::with_file_slot(&mut rng);
+        let made = vault.rewrapped_by_keyring(&mut rng, &dek).expect("its own key");
+        let (mut vault, entry, key) = made;
+        let cheap = Cost { memory_kib: 8, passes: 1, lanes: 1 };
+        vault.add_passphrase(&mut rng, &dek, PASSPHRASE, cheap).expect("its own key");
+        vault.add_file_slot(&mut rng, &dek).expect("its own key");
+        Self { bytes: vault.to_bytes(), dek, entry, key }
+    }
 }
 
 /// Each link of a chain issued and signed by the one before it, the first by the person's root.
