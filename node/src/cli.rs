@@ -130,3 +130,13 @@ fn log_to_stderr() {
         tracing::debug!("logs are set up already");
     }
 }
+
+/// The body of the fuzz target: see `crate::fuzz`. Words are separated by line breaks.
+pub(crate) fn fuzz(data: &str) {
+    let line = std::iter::once("y7").chain(data.split('\n'));
+    match Line::try_parse_from(line) {
+        Ok(Line { what: What::Rpc(options) | What::Console(options) }) => options.fuzz(),
+        Ok(Line { what: What::Log(_) }) => {}
+        Err(fault) => assert!(!fault.to_string().is_empty(), "what is wrong is said"),
+    }
+}

@@ -27,7 +27,7 @@ mod dialing;
 mod drafts;
 pub(crate) mod fuzz;
 mod identity;
-mod keeping;
+pub(crate) mod keeping;
 mod links;
 mod messages;
 mod news;

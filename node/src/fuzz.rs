@@ -11,8 +11,16 @@ use crate::uri::Uri;
 pub type Target = fn(&[u8]);
 
 /// Every body by name.
-pub const ALL: &[(&str, Target)] =
-    &[("console", console), ("core", core), ("options", options), ("query", query), ("rpc", rpc), ("uri", uri)];
+pub const ALL: &[(&str, Target)] = &[
+    ("console", console),
+    ("core", core),
+    ("options", options),
+    ("passphrase_file", passphrase_file),
+    ("query", query),
+    ("rpc", rpc),
+    ("uri", uri),
+    ("window_place", window_place),
+];
 
 /// Sequences of inputs into the node's core, beside a peer who holds valid keys and has no manners.
 pub fn core(data: &[u8]) {
@@ -41,9 +49,19 @@ pub fn query(data: &[u8]) {
     crate::core::search::fuzz(&text_of(data));
 }
 
-/// Options of the command line.
+/// The command line `y7` with its options.
 pub fn options(data: &[u8]) {
-    crate::options::fuzz(&text_of(data));
+    crate::cli::fuzz(&text_of(data));
+}
+
+/// The file whose first line is a passphrase.
+pub fn passphrase_file(data: &[u8]) {
+    crate::home::fuzz(data);
+}
+
+/// Where the window was, as this device keeps it.
+pub fn window_place(data: &[u8]) {
+    crate::core::keeping::fuzz(&text_of(data));
 }
 
 fn text_of(data: &[u8]) -> Cow<'_, str> {

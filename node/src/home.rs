@@ -286,13 +286,22 @@ fn make_vault(folder: &Path, given: Given<'_>, rng: &mut impl CryptoRng) -> Resu
 
 fn read_passphrase(file: &Path) -> Result<Passphrase, StartError> {
     let unreadable = |why| StartError::Passphrase(PassphraseFault::Unreadable { file: file.into(), why });
-    let mut text = Zeroizing::new(String::new());
     let opened = File::open(file).map_err(unreadable)?;
-    opened.take(MAX_PASSPHRASE as u64).read_to_string(&mut text).map_err(unreadable)?;
-    match text.lines().next().filter(|line| !line.is_empty()) {
-        Some(line) => Ok(Passphrase::new(line)),
-        None => Err(StartError::Passphrase(PassphraseFault::Empty(file.into()))),
-    }
+    first_line(opened).map_err(unreadable)?.ok_or_else(|| StartError::Passphrase(PassphraseFault::Empty(file.into())))
+}
+
+fn first_line(from: impl Read) -> io::Result<Option<Passphrase>> {
+    let mut text = Zeroizing::new(String::new());
+    from.take(MAX_PASSPHRASE as u64).read_to_string(&mut text)?;
+    Ok(text.lines().next().filter(|line| !line.is_empty()).map(Passphrase::new))
+}
+
+/// The body of the fuzz target: see `crate::fuzz`.
+pub(crate) fn fuzz(data: &[u8]) {
+    let Ok(Some(passphrase)) = first_line(data) else { return };
+    let words = passphrase.expose();
+    assert!((1..=MAX_PASSPHRASE).contains(&words.len()) && !words.contains('\n'), "a line has one line");
+    assert!(data.starts_with(words.as_bytes()), "a passphrase is what stands in the file");
 }
 
 /// A start that did not get to its first commit told nobody anything: its remains go.

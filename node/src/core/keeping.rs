@@ -165,6 +165,12 @@ fn read_place(words: &str) -> Option<WindowPlace> {
     })
 }
 
+/// The body of the fuzz target: see `crate::fuzz`.
+pub(crate) fn fuzz(words: &str) {
+    let Some(place) = read_place(words) else { return };
+    assert_eq!(read_place(&place_words(&place)), Some(place), "what is read is written as it was read");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
