@@ -5,14 +5,15 @@
 use y7ke_node::uri::Uri;
 
 use crate::model::add::{self, Verdict};
-use crate::model::text;
 use crate::model::time::{self, Zone};
+use crate::model::{links, text, verify};
 
 /// A body.
 pub type Target = fn(&[u8]);
 
 /// Every body by name.
-pub const ALL: &[(&str, Target)] = &[("add_field", add_field), ("shown_text", shown_text)];
+pub const ALL: &[(&str, Target)] =
+    &[("add_field", add_field), ("links", links), ("safety_digits", safety_digits), ("shown_text", shown_text)];
 
 /// What is typed or pasted where an id belongs: every good link is taken, nothing else is.
 pub fn add_field(data: &[u8]) {
@@ -26,6 +27,32 @@ pub fn add_field(data: &[u8]) {
         Verdict::Ready(y7_id) => assert_eq!(link.map(|link| link.root.to_string()), Ok(y7_id)),
         other => assert!(link.is_err(), "a good link is judged {other:?}"),
     }
+}
+
+/// Links in a peer's words: what is shown is what would be opened, and reads as itself.
+pub fn links(data: &[u8]) {
+    for link in links::find(&String::from_utf8_lossy(data)) {
+        let scheme = if link.host.starts_with("http://") { "" } else { "https://" };
+        let path = if link.rest.is_empty() { "/" } else { &link.rest };
+        assert_eq!(link.address, format!("{scheme}{}{path}", link.host));
+        assert!(link.address.is_ascii() && !link.address.contains(char::is_whitespace));
+        let again = links::read(&link.address);
+        assert!(link.address.len() > 2_048 || again == Some(link), "read again: {again:?}");
+    }
+}
+
+/// A safety number as it is typed or pasted, against the digits of its first line: those and no others are the same.
+pub fn safety_digits(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (first, typed) = text.split_once('\n').unwrap_or((&text, &text));
+    let mut ours = verify::digits(first).unwrap_or_default();
+    ours.extend(std::iter::repeat_n('7', 60_usize.saturating_sub(ours.len())));
+    ours.truncate(60);
+    let verdict = verify::judge(&ours, typed);
+    let is_same = verify::digits(typed).is_ok_and(|typed| typed == ours);
+    assert_eq!(verdict == verify::Verdict::Same, is_same);
+    assert_eq!(verdict == verify::Verdict::Empty, verdict.words("Ada").is_empty());
+    assert!(!(is_same && verdict.is_bad()));
 }
 
 /// A peer's words, wherever the window shows them: nothing that fools the eye, and no more than fits.
