@@ -1,7 +1,7 @@
 //! Replays what the fuzzer kept, and holds the list of targets together.
 //!
 //! ```text
-//! body (a function of its crate) ═ tests/fuzz/fuzz_targets/NAME.rs ═ [[bin]] NAME ═ fixtures/corpora/NAME/
+//! body (a function of its crate) ═ tests/fuzz/fuzz_targets/NAME.rs ═ [[bin]] NAME ═ fixtures/corpora/NAME/ ═ a row in docs/TESTING.md
 //! ```
 //!
 //! The window's targets are replayed in its own tests: this package does not build the window.
@@ -48,6 +48,13 @@ fn names(found: fs::ReadDir, without: &str) -> BTreeSet<String> {
     found.map(|entry| name(entry).expect("a plain name").trim_end_matches(without).to_owned()).collect()
 }
 
+fn rows_of_the_table() -> BTreeSet<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/TESTING.md")).expect("the docs");
+    let section = text.split("\n## ").find(|section| section.starts_with("Fuzz targets")).expect("the section");
+    let name = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
+    section.lines().filter_map(name).collect()
+}
+
 fn replay(bodies: &[(&'static str, Target)]) {
     for (name, target) in bodies {
         for file in corpus(name) {
@@ -69,6 +76,7 @@ fn every_body_has_a_target_and_a_corpus_and_nothing_else_has() {
     assert_eq!(targets, known, "fuzz_targets and bodies");
     assert_eq!(bins.map(str::to_owned).collect::<BTreeSet<_>>(), known, "[[bin]] and bodies");
     assert_eq!(names(fs::read_dir(corpora()).expect("the corpora"), ""), known, "corpora and bodies");
+    assert_eq!(rows_of_the_table(), known, "rows of docs/TESTING.md and bodies");
 }
 
 #[test]

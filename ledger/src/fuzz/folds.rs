@@ -148,7 +148,7 @@ fn b1() -> Author {
     Author::new(12, 23)
 }
 
-pub(super) fn rng(seed: u64) -> ChaCha20Rng {
+pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 

@@ -26,6 +26,7 @@ use crate::id::Event;
 use crate::store::{Admission, Batch, Ledger, SubKeys};
 pub use disk::{Disk, Image};
 pub use folds::folds;
+pub(crate) use folds::rng;
 pub use rows::rows;
 
 /// A body.
@@ -38,6 +39,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("folds", folds),
     ("fork_proof", fork_proof),
     ("graph", graph),
+    ("journal", journal),
     ("rows", rows),
     ("stored_values", stored_values),
     ("wire_event", wire_event),
@@ -58,6 +60,11 @@ pub fn stored_values(data: &[u8]) {
 /// Blocks of rows: of a damaged or hostile file, and as this store writes them.
 pub fn blocks(data: &[u8]) {
     crate::store::blocks::fuzz::blocks(data);
+}
+
+/// A journal of a damaged or hostile file, and one whose records open.
+pub fn journal(data: &[u8]) {
+    crate::store::journal::fuzz::journal(data);
 }
 
 /// An event from the wire, handed to a ledger that knows its log: nothing unsigned gets in. Then the same event
@@ -214,12 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn folds_rows_and_blocks_take_noise() {
+    fn what_lies_in_the_store_takes_noise() {
         for seed in 0..60 {
             let data = noise(seed, 400);
             folds(&data);
             rows(&data);
             blocks(&data);
+            journal(&data);
         }
     }
 

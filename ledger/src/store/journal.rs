@@ -22,6 +22,8 @@
 //!   behind it is damage, and so is a gap: redb is older than this file then.
 //! * The check tells a torn record from one of another vault: that one does not open, and nothing is dropped.
 
+pub(crate) mod fuzz;
+
 use std::io;
 use std::ops::Range;
 

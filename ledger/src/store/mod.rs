@@ -27,7 +27,7 @@ mod admitting;
 mod batch;
 pub(crate) mod blocks;
 mod index;
-mod journal;
+pub(crate) mod journal;
 mod keeping;
 mod memo;
 mod opening;
