@@ -43,7 +43,7 @@ impl Query {
         if query.chars().count() > QUERY_MAX {
             return Err(ApiError::param("query", format!("Look for at most {QUERY_MAX} characters.")));
         }
-        let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+        let words: Vec<String> = query.split_whitespace().map(folded).collect();
         if words.is_empty() {
             return Err(ApiError::param("query", "There is nothing to look for."));
         }
@@ -68,7 +68,7 @@ impl Query {
     }
 
     fn finds(&self, text: &str) -> bool {
-        let text = text.to_lowercase();
+        let text = folded(text);
         self.words.iter().all(|word| text.contains(word.as_str()))
     }
 
@@ -94,6 +94,11 @@ impl Query {
         }
         Ok(found)
     }
+}
+
+/// Text in the one form that is compared: small letters, and the Greek sigma as it stands within words.
+fn folded(text: &str) -> String {
+    text.to_lowercase().replace('ς', "σ")
 }
 
 /// A conversation, read backwards.
@@ -155,6 +160,13 @@ mod tests {
             Query::new("  ÄRGER\nhaus ", None, 1).ok().map(|query| query.words),
             Some(vec!["ärger".into(), "haus".into()])
         );
+    }
+
+    #[test]
+    fn a_sigma_is_a_sigma_wherever_it_stands() {
+        let finds = |words: &str, text: &str| Query::new(words, None, 1).is_ok_and(|query| query.finds(text));
+        assert!(finds("ΟΔΟΣ", "η οδοσ") && finds("οδος", "Η ΟΔΟΣ") && finds("οδυς", "Οδυσσέας"));
+        assert!(!finds("οδος", "οδυσσέας"));
     }
 
     #[test]

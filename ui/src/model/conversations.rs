@@ -6,7 +6,7 @@ use super::desk::Desk;
 use super::drafts::Drafts;
 use super::time::Zone;
 use super::timeline::tick;
-use super::{person, search, text};
+use super::{add, person, search, text};
 use crate::ui::{ConversationRow, FoundKind, FoundRow, HitRow, Presence, Tick};
 
 /// Those that have a place in the list: people I talk to, asked, or blocked after talking.
@@ -28,10 +28,10 @@ fn has_place(contact: &ContactView) -> bool {
 }
 
 fn matches(contact: &ContactView, filter: &str) -> bool {
-    let filter = filter.trim().to_lowercase();
-    filter.is_empty()
-        || person::name(contact).to_lowercase().contains(&filter)
-        || contact.y7_id.starts_with(filter.as_str())
+    let typed = filter.trim();
+    typed.is_empty()
+        || search::folded(&person::name(contact)).contains(&search::folded(typed))
+        || contact.y7_id.starts_with(&add::cleaned(typed))
 }
 
 fn activity(contact: &ContactView) -> u64 {
@@ -228,6 +228,14 @@ mod tests {
         let order: Vec<_> = listed(people.iter(), "").iter().map(|contact| contact.name.clone()).collect();
         assert_eq!(order, ["Bob", "Ada", "Cyd"]);
         assert_eq!(listed(people.iter(), " AD ").len(), 1);
+    }
+
+    #[test]
+    fn people_are_found_by_name_in_any_case_and_by_id_to_the_letter() {
+        let people = [contact("y7:4uQeVj", "Νίκος")];
+        let found = |filter: &str| listed(people.iter(), filter).len();
+        assert_eq!(["ΝΊΚΟΣ", "νίκοσ", "y7:4uQe", "y7: 4uQe Vj"].map(found), [1; 4]);
+        assert_eq!(["y7:4uqe", "4uQe"].map(found), [0; 2]);
     }
 
     #[test]

@@ -131,8 +131,14 @@ fn begin_of(part: &[char]) -> &[char] {
     }
 }
 
+/// Words in the one form that is compared.
+pub fn folded(words: &str) -> String {
+    lower(words.chars()).collect()
+}
+
+/// As the node compares letters: small, and the Greek sigma as it stands within words.
 fn lower(chars: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
-    chars.flat_map(char::to_lowercase)
+    chars.flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c })
 }
 
 fn find(line: &[char], word: &[char]) -> Option<(usize, usize)> {
@@ -146,7 +152,7 @@ fn matched(line: &[char], word: &[char]) -> Option<usize> {
         if left.is_empty() {
             return Some(at);
         }
-        let small: Vec<char> = c.to_lowercase().collect();
+        let small: Vec<char> = lower(std::iter::once(*c)).collect();
         left = left.strip_prefix(small.as_slice())?;
     }
     left.is_empty().then_some(line.len())
@@ -195,6 +201,8 @@ mod tests {
     fn letters_that_grow_when_small_are_found_whole() {
         let found = snippet("in İstanbul today", "i̇stanbul");
         assert_eq!((found.hit.as_str(), found.after.as_str()), ("İstanbul", " today"));
+        assert_eq!(snippet("Η ΟΔΟΣ", "οδος").hit, "ΟΔΟΣ");
+        assert_eq!(snippet("η οδος", "ΟΔΟΣ").hit, "οδος");
         assert_eq!(snippet("nothing", "x").hit, "");
         assert_eq!(snippet("ends here", "here").hit, "here");
     }
