@@ -17,6 +17,7 @@ use y7ke_node::api::{
 use y7ke_node::{Config, Handle, Node, NoticeReader, StartError};
 
 use crate::backend::{NodeBackend, read_uri};
+use crate::model::text;
 use crate::port::{Backend, Key, Reply, Sink, Source, Stretch};
 
 /// A node, or a profile that waits for its passphrase.
@@ -150,12 +151,7 @@ fn words(fault: &StartError) -> String {
     match fault {
         StartError::Passphrase(PassphraseFault::Wrong) => "This passphrase does not open the profile.".into(),
         StartError::Passphrase(PassphraseFault::Missing) => "Type the passphrase.".into(),
-        fault => {
-            let words = fault.to_string();
-            let mut letters = words.chars();
-            let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-            format!("{first}{}.", letters.as_str())
-        }
+        fault => format!("{}.", text::sentence(&fault.to_string())),
     }
 }
 

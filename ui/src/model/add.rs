@@ -101,7 +101,7 @@ pub fn judge<'a>(
     }
     let y7_id = match parsed {
         Ok(y7_id) => y7_id,
-        Err(words) => return Verdict::Bad(words),
+        Err(words) => return Verdict::Bad(text::sentence(&words)),
     };
     if y7_id == me {
         return Verdict::Own;
@@ -167,7 +167,7 @@ mod tests {
     fn b1_malformed_is_refused_while_typing() {
         assert!(matches!(verdict("hello"), Verdict::Bad(_)));
         assert_eq!(verdict("y7:4uQ0").problem(), "“0” cannot be part of an id");
-        assert_eq!(verdict(&format!("{ADA}111111111111")).problem(), "this is not a y7 id");
+        assert_eq!(verdict(&format!("{ADA}111111111111")).problem(), "This is not a y7 id");
     }
 
     #[test]

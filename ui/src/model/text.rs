@@ -87,6 +87,13 @@ pub fn is_blank(text: &str) -> bool {
     plain(text).trim().is_empty()
 }
 
+/// Words that can stand alone: with a capital letter.
+pub fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    first + letters.as_str()
+}
+
 /// Whether text reads from right to left: its first letter that has a direction says so.
 pub fn is_right_to_left(text: &str) -> bool {
     text.chars().find(|c| c.is_alphabetic()).is_some_and(is_of_right_to_left_script)

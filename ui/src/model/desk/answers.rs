@@ -3,6 +3,7 @@
 use y7ke_node::api::{Answer, ApiError, Command, Conversation, ErrorKind};
 
 use super::{Asked, Chat, Desk, Effect, Field};
+use crate::model::text;
 
 impl Desk {
     pub(super) fn answered(&mut self, asked: Asked, answer: Result<Answer, ApiError>, now_ms: u64) -> Vec<Effect> {
@@ -103,15 +104,15 @@ impl Desk {
             }
             Asked::Request(_) => {
                 self.add.busy = false;
-                self.add.refused = fault.message;
+                self.add.refused = text::sentence(&fault.message);
                 Vec::new()
             }
             Asked::Info | Asked::Contacts | Asked::Requests | Asked::Settings => {
-                self.trouble = fault.message;
+                self.trouble = text::sentence(&fault.message);
                 Vec::new()
             }
             Asked::SetSettings => {
-                self.toasts.say(fault.message, true, now_ms);
+                self.toasts.say(text::sentence(&fault.message), true, now_ms);
                 vec![Effect::Call(Asked::Settings, Command::SettingsGet)]
             }
             // Before there is a conversation there is no draft; the composer comes with the answer to the request.
@@ -133,15 +134,15 @@ impl Desk {
             // Answered elsewhere.
             Asked::Vault | Asked::Unlock | Asked::SetVault => Vec::new(),
             Asked::Found(number) => {
-                self.search.refuse(number, fault.message);
+                self.search.refuse(number, text::sentence(&fault.message));
                 Vec::new()
             }
             Asked::FoundWithin(_, number) => {
-                self.within.iter_mut().for_each(|within| within.query.refuse(number, fault.message.clone()));
+                self.within.iter_mut().for_each(|within| within.query.refuse(number, text::sentence(&fault.message)));
                 Vec::new()
             }
             Asked::Accept(_) | Asked::Simple(_) | Asked::Verify => {
-                self.toasts.say(fault.message, true, now_ms);
+                self.toasts.say(text::sentence(&fault.message), true, now_ms);
                 Vec::new()
             }
         }

@@ -41,7 +41,7 @@ impl Desk {
                 vec![Effect::Call(super::Asked::Info, y7ke_node::api::Command::NodeInfo)]
             }
             Notice::Storage { error } => {
-                self.trouble = text::preview(&error);
+                self.trouble = text::sentence(&text::preview(&error));
                 Vec::new()
             }
             Notice::Resync => {

@@ -274,7 +274,7 @@ fn a_refused_request_keeps_the_form_and_says_why() {
     did(&mut desk, Act::Uri(ADA.into()));
     did(&mut desk, Act::Request);
     answer(&mut desk, Asked::Request(ADA.into()), Err(refusal()));
-    assert_eq!((desk.add.refused.as_str(), desk.add.uri.as_str(), desk.add.busy), ("the disk is full", ADA, false));
+    assert_eq!((desk.add.refused.as_str(), desk.add.uri.as_str(), desk.add.busy), ("The disk is full", ADA, false));
     assert!(matches!(desk.add.verdict, Verdict::Ready(_)));
 }
 
@@ -343,7 +343,7 @@ fn a_resync_asks_for_everything_and_hides_nothing() {
 fn trouble_with_the_disk_stays_until_it_is_mended() {
     let mut desk = desk(vec![ada()]);
     told(&mut desk, Notice::Storage { error: "the disk is full".into() });
-    assert_eq!(desk.trouble, "the disk is full");
+    assert_eq!(desk.trouble, "The disk is full");
     told(&mut desk, Notice::Storage { error: String::new() });
     assert_eq!(desk.trouble, "");
 }

@@ -10,7 +10,7 @@ use y7ke_node::api::{Answer, ApiError, Command, VaultKind, VaultView};
 
 use super::{Act, Asked, Chat, Desk, Effect, Field};
 use crate::model::vault::{Change, Typed};
-use crate::model::{add, toasts};
+use crate::model::{add, text, toasts};
 use crate::ui::Pane;
 
 /// What is known of the vault and what is being done with it.
@@ -142,16 +142,16 @@ impl Desk {
             }
             (_, Ok(Answer::Vault(view))) => self.vault_is(view),
             (Asked::Unlock, Err(fault)) => {
-                self.safe.problem = fault.message;
+                self.safe.problem = text::sentence(&fault.message);
                 Vec::new()
             }
             (Asked::SetVault, Err(fault)) => {
-                self.safe.refused = fault.message;
+                self.safe.refused = text::sentence(&fault.message);
                 Vec::new()
             }
             // A node without a folder has no vault; it says so, and there is nothing to show.
             (Asked::Vault, Err(fault)) if self.ready() => {
-                self.toasts.say(fault.message, true, now_ms);
+                self.toasts.say(text::sentence(&fault.message), true, now_ms);
                 Vec::new()
             }
             _ => Vec::new(),
