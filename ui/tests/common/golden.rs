@@ -31,8 +31,9 @@ pub const SHARE: (u16, u16) = (1, 3);
 /// Pixels that may differ in a whole picture: the least digit has more.
 pub const SPECKS: usize = 4;
 
-/// Colours of a palette.
+/// Colours of a palette: the commonest, then those that are farthest from what there is.
 const PALETTE: usize = 256;
+const COMMONEST: usize = 144;
 
 type Rgb = [u8; 3];
 
@@ -49,8 +50,25 @@ impl Shot {
     pub fn of(window: &Window) -> Self {
         let shot = window.take_snapshot().expect("the software renderer takes pictures");
         let (width, height) = (shot.width() as usize, shot.height() as usize);
-        let pixels = shot.as_bytes().chunks_exact(4).map(|rgba| [level(rgba[0]), level(rgba[1]), level(rgba[2])]);
-        Self { width, height, pixels: pixels.collect() }
+        let levels: [u8; 256] = std::array::from_fn(|value| level(value as u8));
+        let mut pixels: Vec<Rgb> = Vec::with_capacity(width * height);
+        let mut above: &[u8] = &[];
+        for row in shot.as_bytes().chunks_exact(4 * width) {
+            // Most rows repeat the one above, and tests are not optimised.
+            if row == above {
+                pixels.extend_from_within(pixels.len() - width..);
+                continue;
+            }
+            for rgba in row.as_chunks::<4>().0 {
+                pixels.push([levels[rgba[0] as usize], levels[rgba[1] as usize], levels[rgba[2] as usize]]);
+            }
+            above = row;
+        }
+        Self { width, height, pixels }
+    }
+
+    fn row(&self, y: usize) -> &[u8] {
+        self.pixels[y * self.width..][..self.width].as_flattened()
     }
 
     pub fn at(&self, x: usize, y: usize) -> Rgb {
@@ -104,7 +122,7 @@ impl Shot {
         writer.finish().expect("the end of a picture");
     }
 
-    /// The commonest colours, and which of them is nearest to each pixel's.
+    /// Colours that stand for all, and which of them is nearest to each pixel's.
     fn palette(&self) -> (Vec<Rgb>, Vec<u8>) {
         let mut counts = BTreeMap::<Rgb, usize>::new();
         for run in self.pixels.chunk_by(|a, b| a == b) {
@@ -112,7 +130,7 @@ impl Shot {
         }
         let mut commonest: Vec<_> = counts.iter().map(|(color, count)| (*count, *color)).collect();
         commonest.sort_unstable_by(|a, b| b.cmp(a));
-        let palette: Vec<Rgb> = commonest.iter().take(PALETTE).map(|(_, color)| *color).collect();
+        let palette = chosen(&commonest.into_iter().map(|(_, color)| color).collect::<Vec<_>>());
         let nearest = |color: &Rgb| {
             let place = (0..palette.len()).min_by_key(|at| distance(palette[*at], *color));
             place.and_then(|at| u8::try_from(at).ok()).unwrap_or_default()
@@ -131,8 +149,9 @@ impl Shot {
         let mut bytes = vec![0; reader.output_buffer_size().expect("a picture that fits into memory")];
         let info = reader.next_frame(&mut bytes).expect("a whole picture");
         assert_eq!(info.color_type, png::ColorType::Rgb, "{} has a palette", path.display());
-        let pixels = bytes[..info.buffer_size()].chunks_exact(3).map(|rgb| [rgb[0], rgb[1], rgb[2]]).collect();
-        Some(Self { width: info.width as usize, height: info.height as usize, pixels })
+        let (pixels, rest) = bytes[..info.buffer_size()].as_chunks::<3>();
+        assert!(rest.is_empty(), "{} is whole", path.display());
+        Some(Self { width: info.width as usize, height: info.height as usize, pixels: pixels.to_vec() })
     }
 }
 
@@ -141,6 +160,20 @@ fn level(value: u8) -> u8 {
     let steps = LEVELS - 1;
     let step = (u16::from(value) * steps + 127) / 255;
     u8::try_from(step * 255 / steps).unwrap_or(u8::MAX)
+}
+
+/// A palette for these colours, the commonest first: none is far from all of it.
+fn chosen(colors: &[Rgb]) -> Vec<Rgb> {
+    let mut palette: Vec<Rgb> = colors.iter().take(COMMONEST).copied().collect();
+    let nearest = |color: &Rgb| palette.iter().map(|known| distance(*known, *color)).min().unwrap_or_default();
+    let mut left: Vec<(u32, Rgb)> = colors.iter().skip(COMMONEST).map(|color| (nearest(color), *color)).collect();
+    while palette.len() < PALETTE
+        && let Some((_, farthest)) = left.iter().copied().filter(|(far, _)| *far > 0).max()
+    {
+        palette.push(farthest);
+        left.iter_mut().for_each(|(far, color)| *far = (*far).min(distance(farthest, *color)));
+    }
+    palette
 }
 
 fn distance(a: Rgb, b: Rgb) -> u32 {
@@ -152,9 +185,10 @@ pub fn changed(old: &Shot, new: &Shot) -> Vec<(usize, usize)> {
     if (old.width, old.height) != (new.width, new.height) {
         return (0..new.height).flat_map(|y| (0..new.width).map(move |x| (x, y))).collect();
     }
-    let unlike = (0..old.pixels.len()).filter(|at| apart(old.pixels[*at], new.pixels[*at]));
-    let places = unlike.map(|at| (at % old.width, at / old.width));
-    places.filter(|(x, y)| !is_smoothing(old, new, *x, *y)).collect()
+    let rows = (0..old.height).filter(|y| old.row(*y) != new.row(*y));
+    let places = rows.flat_map(|y| (0..old.width).map(move |x| (x, y)));
+    let unlike = places.filter(|(x, y)| apart(old.at(*x, *y), new.at(*x, *y)));
+    unlike.filter(|(x, y)| !is_smoothing(old, new, *x, *y)).collect()
 }
 
 fn apart(a: Rgb, b: Rgb) -> bool {
