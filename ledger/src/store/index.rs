@@ -41,12 +41,12 @@ impl View {
         Ok(None)
     }
 
-    /// The first run that waits, and the next one.
+    /// The first run that waits, and the next one. More than are ever left waiting is damage: each is looked through.
     fn runs_of_ids(&self) -> Result<(u32, u32), StorageError> {
-        match self.tables.get(Tbl::Meta, meta::FRESH)? {
-            Some(value) => Ok((number_at(&value, 0)?, number_at(&value, 4)?)),
-            None => Ok((0, 0)),
-        }
+        let Some(value) = self.tables.get(Tbl::Meta, meta::FRESH)? else { return Ok((0, 0)) };
+        let (first, next) = (number_at(&value, 0)?, number_at(&value, 4)?);
+        let waiting = next.checked_sub(first).filter(|count| *count <= RUNS);
+        waiting.map(|_| (first, next)).ok_or(StorageError::Damaged { what: "runs of ids" })
     }
 }
 
