@@ -1,8 +1,8 @@
 //! How fast the desktop is with 100,000 messages in one conversation, and what it holds.
 //!
 //! ```text
-//! cargo bench -p y7ke --features bench              all
-//! cargo bench -p y7ke --features bench -- 20000     with another number of messages
+//! cargo bench -p y7ke --bench desktop              all
+//! cargo bench -p y7ke --bench desktop -- 20000     with another number of messages
 //! ```
 //!
 //! | work | against |
@@ -101,7 +101,7 @@ fn in_a_window(display: &Display, full: &Path, empty: &Path) {
     };
     match (opened(full), opened(empty)) {
         (Some(ours), Some(rival)) => memory("memory, idle, the conversation open", ours, rival),
-        _ => println!("memory with an open conversation is left out: xdotool is not installed"),
+        _ => println!("memory with an open conversation is left out: xdotool could not press a key"),
     }
 }
 

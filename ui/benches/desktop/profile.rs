@@ -20,8 +20,13 @@ pub struct Person {
 impl Person {
     pub fn start(folder: &Path) -> Self {
         let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")];
-        let config =
-            Config { data_dir: folder.into(), listen: Some(listen), bootstrap: Some(Vec::new()), ..Config::default() };
+        let config = Config {
+            data_dir: folder.into(),
+            listen: Some(listen),
+            bootstrap: Some(Vec::new()),
+            mdns: false,
+            ..Config::default()
+        };
         let (node, notices) = Node::start(config).expect("a node starts");
         let Ok(Answer::NodeInfo(info)) = node.call_blocking(Command::NodeInfo) else { panic!("a node says who it is") };
         Self { node, notices, y7_id: info.y7_id, uri: info.uri }

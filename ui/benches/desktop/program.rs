@@ -74,11 +74,11 @@ impl<'a> Program<'a> {
         Self { display, child, painted }
     }
 
-    /// Opens the first conversation by a key; `false` where xdotool is not installed.
+    /// Opens the first conversation by a key; `false` where xdotool cannot press it.
     pub fn open_first(&self) -> bool {
         let pid = self.child.id().to_string();
         let search = ["search", "--sync", "--onlyvisible", "--pid", &pid];
-        let focus = [&search[..], &["windowfocus", "--sync"]].concat();
+        let focus = [&search[..], &["windowfocus"]].concat();
         self.xdotool(&focus) && self.xdotool(&["key", "alt+Down"])
     }
 

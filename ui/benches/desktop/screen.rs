@@ -8,6 +8,8 @@ use slint::platform::software_renderer::{MinimalSoftwareWindow, PremultipliedRgb
 use slint::platform::{Platform, WindowAdapter, WindowEvent, update_timers_and_animations};
 use slint::{ComponentHandle, LogicalPosition, PhysicalSize, PlatformError, SharedString};
 use y7ke::backend::NodeBackend;
+use y7ke::desktop::{Desktop, Sink};
+use y7ke::model::notify::{About, Note};
 use y7ke::model::time::Zone;
 use y7ke::window::{App, Clipboard, World};
 use y7ke_node::Handle;
@@ -40,6 +42,16 @@ impl Clipboard for NoClipboard {
     }
 }
 
+/// A desktop that shows neither notifications nor a tray.
+struct Nothing;
+
+impl Desktop for Nothing {
+    fn attend(&self, _sink: Sink) {}
+    fn notify(&self, _note: Note) {}
+    fn withdraw(&self, _about: About) {}
+    fn tray(&self, _words: Option<String>) {}
+}
+
 /// The window of a node.
 pub struct Screen {
     pub app: Rc<App>,
@@ -60,6 +72,7 @@ impl Screen {
             clock: Box::new(wall_ms),
             zone: Zone::Fixed(0),
             clipboard: Box::new(NoClipboard),
+            desktop: Box::new(Nothing),
         };
         let app = App::new(world, false).expect("a window in memory");
         window.set_size(PhysicalSize::new(WIDTH, HEIGHT));
@@ -99,8 +112,8 @@ impl Screen {
         self.app.window().window().dispatch_event(event);
     }
 
-    pub fn picture(&self) -> Vec<PremultipliedRgbaColor> {
-        self.pixels.borrow().clone()
+    pub fn picture(&self) -> Vec<[u8; 4]> {
+        self.pixels.borrow().iter().map(|pixel| [pixel.red, pixel.green, pixel.blue, pixel.alpha]).collect()
     }
 }
 
