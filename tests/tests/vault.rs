@@ -113,7 +113,8 @@ fn a_locked_node_answers_nothing_and_goes_on_when_unlocked() {
 fn the_console_asks_for_the_passphrase_at_a_terminal() {
     use std::io::{Read, Write};
     if std::process::Command::new("script").arg("--version").output().is_err() {
-        return println!("skipped: there is no `script` here to give the console a terminal");
+        eprintln!("skipped: there is no `script` here to give the console a terminal");
+        return;
     }
     let ada = Person::new();
     let mut a = with_passphrase(&ada, "right words").start();
