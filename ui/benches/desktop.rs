@@ -136,7 +136,9 @@ fn open(screen: &Screen, y7_id: &str) -> Duration {
 
 fn opening(screen: &Screen, work: &str, ours: &str, rival: &str) {
     // What is measured is every day, not the first time.
-    [ours, rival].iter().for_each(|y7_id| drop(open(screen, y7_id)));
+    for y7_id in [ours, rival] {
+        open(screen, y7_id);
+    }
     let (ours, rival): (Vec<_>, Vec<_>) = (0..PAIRS).map(|_| (open(screen, ours), open(screen, rival))).unzip();
     let (ours, rival) = (median(ours), median(rival));
     row(work, &ms(ours), &ms(rival), ratio(ours, rival), "≤ 1.2");
@@ -203,7 +205,7 @@ fn plain(n: usize) -> MessageRow {
     MessageRow {
         id: n.to_string().into(),
         text: profile::words(n).into(),
-        mine: n % 2 == 0,
+        mine: n.is_multiple_of(2),
         first: true,
         last: true,
         time: "12:00".into(),

@@ -10,15 +10,15 @@ use y7ke_node::{Config, Handle, Node, NoticeReader};
 const END: &str = "that is all";
 
 /// Somebody whose node runs.
-pub struct Person {
-    pub node: Handle,
-    pub notices: NoticeReader,
+pub(crate) struct Person {
+    pub(crate) node: Handle,
+    pub(crate) notices: NoticeReader,
     pub y7_id: String,
     uri: String,
 }
 
 impl Person {
-    pub fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")];
         let config = Config {
             data_dir: folder.into(),
@@ -32,7 +32,7 @@ impl Person {
         Self { node, notices, y7_id: info.y7_id, uri: info.uri }
     }
 
-    pub fn ask(&self, command: Command) -> Answer {
+    pub(crate) fn ask(&self, command: Command) -> Answer {
         self.node.call_blocking(command).expect("answered well")
     }
 
@@ -53,14 +53,14 @@ impl Person {
         }
     }
 
-    pub fn count(&self, with: &str) -> usize {
+    pub(crate) fn count(&self, with: &str) -> usize {
         let of = Conversation::Person(with.into());
         self.node.views().index(&of, None, usize::MAX).expect("an index").keys.len()
     }
 }
 
 /// Gives `me` a contact called `name`, with whom `messages` were exchanged and read, half of them each way.
-pub fn befriend(me: &mut Person, folder: &Path, name: &str, messages: usize) -> String {
+pub(crate) fn befriend(me: &mut Person, folder: &Path, name: &str, messages: usize) -> String {
     let mut other = Person::start(folder);
     me.ask(Command::ContactRequest { uri: other.uri.clone(), greeting: String::new() });
     let request_id = loop {
@@ -102,6 +102,6 @@ fn talk(me: &mut Person, other: &Person, messages: usize) {
 }
 
 /// Texts of every length that people write, from a word to three lines.
-pub fn words(n: usize) -> String {
+pub(crate) fn words(n: usize) -> String {
     format!("message {n} {}", "and some more words ".repeat(n % 9)).trim_end().to_owned()
 }

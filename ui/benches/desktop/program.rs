@@ -17,13 +17,13 @@ const IDLE: Duration = Duration::from_secs(2);
 const QUIET_TICKS: u64 = 2;
 
 /// A display of our own; `None` where Xvfb is not installed.
-pub struct Display {
+pub(crate) struct Display {
     server: Child,
     name: String,
 }
 
 impl Display {
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let mut server = Command::new("Xvfb")
             .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
             .stdout(Stdio::piped())
@@ -44,15 +44,15 @@ impl Drop for Display {
 }
 
 /// A running `y7ke` whose first picture is on the screen.
-pub struct Program<'a> {
+pub(crate) struct Program<'a> {
     display: &'a Display,
     child: Child,
     /// From the start of the process.
-    pub painted: Duration,
+    pub(crate) painted: Duration,
 }
 
 impl<'a> Program<'a> {
-    pub fn start(display: &'a Display, folder: &Path) -> Self {
+    pub(crate) fn start(display: &'a Display, folder: &Path) -> Self {
         let began = now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_y7ke"))
             .arg("--data-dir")
@@ -75,7 +75,7 @@ impl<'a> Program<'a> {
     }
 
     /// Opens the first conversation by a key; `false` where xdotool cannot press it.
-    pub fn open_first(&self) -> bool {
+    pub(crate) fn open_first(&self) -> bool {
         let pid = self.child.id().to_string();
         let search = ["search", "--sync", "--onlyvisible", "--pid", &pid];
         let focus = [&search[..], &["windowfocus"]].concat();
@@ -88,7 +88,7 @@ impl<'a> Program<'a> {
     }
 
     /// Resident memory in KiB once the program is idle.
-    pub fn idle_kib(&self) -> u64 {
+    pub(crate) fn idle_kib(&self) -> u64 {
         let mut ticks = self.ticks();
         loop {
             wait(IDLE);

@@ -14,8 +14,8 @@ use y7ke::model::time::Zone;
 use y7ke::window::{App, Clipboard, World};
 use y7ke_node::Handle;
 
-pub const WIDTH: u32 = 1024;
-pub const HEIGHT: u32 = 640;
+pub(crate) const WIDTH: u32 = 1024;
+pub(crate) const HEIGHT: u32 = 640;
 
 struct Headless {
     window: Rc<MinimalSoftwareWindow>,
@@ -53,14 +53,14 @@ impl Desktop for Nothing {
 }
 
 /// The window of a node.
-pub struct Screen {
-    pub app: Rc<App>,
+pub(crate) struct Screen {
+    pub(crate) app: Rc<App>,
     window: Rc<MinimalSoftwareWindow>,
     pixels: RefCell<Vec<PremultipliedRgbaColor>>,
 }
 
 impl Screen {
-    pub fn open(node: Handle) -> Self {
+    pub(crate) fn open(node: Handle) -> Self {
         let window = MinimalSoftwareWindow::new(RepaintBufferType::ReusedBuffer);
         slint::platform::set_platform(Box::new(Headless { window: window.clone(), began: now() }))
             .expect("the only platform");
@@ -82,7 +82,7 @@ impl Screen {
     }
 
     /// One turn of the loop: what the node said, timers, and a frame if something changed; whether one was drawn.
-    pub fn turn(&self) -> bool {
+    pub(crate) fn turn(&self) -> bool {
         self.app.pump();
         update_timers_and_animations();
         self.window.draw_if_needed(|renderer| {
@@ -91,7 +91,7 @@ impl Screen {
     }
 
     /// Turns until nothing was drawn for `calm`.
-    pub fn settle(&self, calm: Duration) {
+    pub(crate) fn settle(&self, calm: Duration) {
         let mut last = now();
         while last.elapsed() < calm {
             if self.turn() {
@@ -100,25 +100,25 @@ impl Screen {
         }
     }
 
-    pub fn key(&self, text: &str) {
+    pub(crate) fn key(&self, text: &str) {
         let text = SharedString::from(text);
         self.app.window().window().dispatch_event(WindowEvent::KeyPressed { text: text.clone() });
         self.app.window().window().dispatch_event(WindowEvent::KeyReleased { text });
     }
 
-    pub fn wheel(&self, by: f32) {
+    pub(crate) fn wheel(&self, by: f32) {
         let position = LogicalPosition::new(650.0, 320.0);
         let event = WindowEvent::PointerScrolled { position, delta_x: 0.0, delta_y: by };
         self.app.window().window().dispatch_event(event);
     }
 
-    pub fn picture(&self) -> Vec<[u8; 4]> {
+    pub(crate) fn picture(&self) -> Vec<[u8; 4]> {
         self.pixels.borrow().iter().map(|pixel| [pixel.red, pixel.green, pixel.blue, pixel.alpha]).collect()
     }
 }
 
 #[allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
