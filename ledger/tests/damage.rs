@@ -143,6 +143,9 @@ fn a_changed_header_is_found() {
     flip(&file(&folder), "events", &nonce);
     let bad = verdict(&folder);
     assert!(matches!(bad.as_slice(), [(of, Why::Id(other))] if *of == id && other != of), "{bad:?}");
+    let ada = Person::device_of(1, 1, Storage::folder(folder.path()));
+    let exported = y7ke_ledger::tools::export_automerge(&ada.view(), &ada.account());
+    assert!(matches!(exported, Err(y7ke_ledger::tools::ExportError::Damaged)), "{exported:?}");
 }
 
 /// What was changed does not open either: it is never silently accepted.

@@ -6,6 +6,8 @@
 //! automerge  Automerge document of one zero-op change per live event; its heads are the log's heads
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use automerge::{AutomergeError, Change};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -42,6 +44,9 @@ pub enum ExportError {
     /// Automerge refuses what we built, or reads other heads: a bug of ours.
     #[error("Automerge does not take this log: {0}")]
     Automerge(#[from] AutomergeError),
+    /// An event is not what its id says, or what it depends on is not there: a damaged store.
+    #[error("an event of this log is damaged or missing; `y7 log verify` tells more")]
+    Damaged,
     /// The document has other heads than the log: a bug of ours, or a damaged store.
     #[error("the document has other heads than the log; `y7 log verify` tells more")]
     Heads,
@@ -90,15 +95,24 @@ pub fn export_automerge(view: &View, log: &LogId) -> Result<Vec<u8>, ExportError
     Ok(document.save())
 }
 
-fn changes(view: &View, log: &LogId) -> Result<Vec<Change>, StorageError> {
-    let mut changes = Vec::new();
+/// The changes of the live events, each behind what it depends on, each device's numbers without a gap. Automerge
+/// panics where a number is missing, and a damaged file may lack any.
+fn changes(view: &View, log: &LogId) -> Result<Vec<Change>, ExportError> {
+    let (mut changes, mut seen, mut last) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
+    let mut whole = true;
     each(view, log, &mut |event| {
         if event.live {
-            changes.push(id::change(&event.header, &event.body));
+            let change = id::change(&event.header, &event.body);
+            let last = last.entry(event.header.device).or_insert(0);
+            whole &= change.hash().0 == *event.id.as_bytes() && event.header.seq.checked_sub(1) == Some(*last);
+            whole &= event.header.deps.iter().all(|dep| seen.contains(&dep.id));
+            seen.insert(event.id);
+            *last = event.header.seq;
+            changes.push(change);
         }
         Ok(())
     })?;
-    Ok(changes)
+    if whole { Ok(changes) } else { Err(ExportError::Damaged) }
 }
 
 fn known(view: &View, log: &LogId) -> Result<LogInfo, ExportError> {
