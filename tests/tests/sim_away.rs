@@ -92,9 +92,11 @@ fn s2_the_clock_exchange_costs_the_same_after_any_history() {
     });
 }
 
-/// The cheapest of five: where greetings cross, either side may say its clock once more.
+/// The usual one of five: how greetings cross decides whether a clock is said once more, whatever the history.
 fn reconnect_bytes(world: &mut World) -> u64 {
-    (0..5).map(|_| bytes_of_one_reconnect(world)).min().unwrap_or(0)
+    let mut bytes: Vec<_> = (0..5).map(|_| bytes_of_one_reconnect(world)).collect();
+    bytes.sort_unstable();
+    bytes[bytes.len() / 2]
 }
 
 fn bytes_of_one_reconnect(world: &mut World) -> u64 {
