@@ -65,6 +65,34 @@ fn a_file_of_format_1_is_packed_when_it_is_opened() {
     assert!(look(&peer.ledger, &ids).0.iter().all(Option::is_some));
 }
 
+/// A file of format 2 gets a journal when it is opened, holds the same, and goes on.
+#[test]
+fn a_file_of_format_2_gets_a_journal_when_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut peer = Peer::new(1, 1);
+    peer.ledger = Ledger::open(Storage::folder(folder.path()), sub_keys()).unwrap();
+    peer.write(|batch| batch.set_device(peer.member.id()).unwrap());
+    let (log, ids) = texts(&mut peer, 5);
+    let before = digest(&peer.ledger.view().unwrap(), &log).unwrap();
+    peer.ledger = in_memory();
+
+    let database = Database::open(folder.path().join(FILE_NAME)).unwrap();
+    let transaction = database.begin_write().unwrap();
+    raw::write_meta(&transaction, meta::FORMAT, &NO_JOURNAL.to_le_bytes()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    std::fs::remove_file(folder.path().join(JOURNAL_NAME)).unwrap();
+
+    peer.ledger = Ledger::open(Storage::folder(folder.path()), sub_keys()).unwrap();
+    assert_eq!(digest(&peer.ledger.view().unwrap(), &log).unwrap(), before);
+    let setting = crate::body::Body::Setting { key: "one more".into(), value: String::new() };
+    let last = peer.append(log, &setting).unwrap().id;
+    peer.ledger = in_memory();
+    let again = Ledger::open(Storage::folder(folder.path()), sub_keys()).unwrap();
+    let view = again.view().unwrap();
+    assert!(ids.iter().chain([&last]).all(|id| view.event(id).unwrap().is_some()));
+}
+
 /// Any other version is refused.
 #[test]
 fn other_formats_are_refused() {
