@@ -27,7 +27,7 @@ use crate::desktop::System;
 use crate::fonts;
 use crate::locked::Profile;
 use crate::model::desk::{Act, Asked};
-use crate::model::place::{Screen, Seen};
+use crate::model::place::Screen;
 use crate::model::time::Zone;
 use crate::renderer::{self, Wanted};
 use crate::single::{self, Door};
@@ -257,12 +257,12 @@ fn with_app(act: impl FnOnce(&Rc<App>)) {
 fn watch(app: &Rc<App>) {
     use winit::event::WindowEvent;
     let (weak, painted) = (Rc::downgrade(app), Cell::new(false));
-    app.window().window().on_winit_window_event(move |window, event| {
+    app.window().window().on_winit_window_event(move |_, event| {
         let Some(app) = weak.upgrade() else { return EventResult::Propagate };
         match event {
             WindowEvent::Focused(active) => app.did(Act::Active(*active)),
             WindowEvent::Moved(_) | WindowEvent::Resized(_) => {
-                window.with_winit_window(seen).into_iter().for_each(|seen| app.did(Act::Placed(seen)));
+                app.look().into_iter().for_each(|seen| app.did(Act::Placed(seen)));
             }
             WindowEvent::RedrawRequested if app.is_ready() && !painted.replace(true) => note_picture(),
             _ => {}
@@ -276,16 +276,6 @@ fn note_picture() {
     let noted = slint::invoke_from_event_loop(|| tracing::debug!("the first picture is on the screen"));
     if let Err(fault) = noted {
         tracing::debug!("the loop ends with its first picture: {fault}");
-    }
-}
-
-fn seen(window: &winit::window::Window) -> Seen {
-    let size = window.inner_size().to_logical::<u32>(window.scale_factor());
-    Seen {
-        at: window.outer_position().ok().map(|at| (at.x, at.y)),
-        size: (size.width, size.height),
-        maximised: window.is_maximized(),
-        shown: window.is_visible().unwrap_or(true) && !window.is_minimized().unwrap_or(false),
     }
 }
 

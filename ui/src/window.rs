@@ -29,7 +29,7 @@ use self::rows::ChatRows;
 use crate::desktop::Desktop;
 use crate::model::desk::{Act, Asked, Chat, Desk, Effect, Field, Input, Place};
 use crate::model::drafts::Reply;
-use crate::model::place::{self, Screen};
+use crate::model::place::{self, Screen, Seen};
 use crate::model::time::Zone;
 use crate::model::timeline::Timeline;
 use crate::port::{Backend, Key};
@@ -137,6 +137,11 @@ impl App {
         window.set_maximized(place.maximised);
     }
 
+    /// What is seen of the window now; `None` before the system made one.
+    pub fn look(&self) -> Option<Seen> {
+        self.window.window().with_winit_window(seen)
+    }
+
     /// Takes in what the node said since. Window's thread only.
     pub fn pump(self: &Rc<Self>) {
         let mut came = false;
@@ -210,6 +215,14 @@ impl App {
     }
 
     fn take(&self, input: Input) {
+        // Where nobody manages windows, X11 tells of no move: the last look is what counts.
+        if matches!(input, Input::Did(Act::Close | Act::Quit)) {
+            self.look().into_iter().for_each(|seen| self.decide(Input::Did(Act::Placed(seen))));
+        }
+        self.decide(input);
+    }
+
+    fn decide(&self, input: Input) {
         let now = (self.world.clock)();
         let backend = Rc::clone(&self.world.backend);
         let effects = self.desk.borrow_mut().handle(input, &|text| backend.read_uri(text), now);
@@ -445,6 +458,16 @@ impl App {
     fn text_of(&self, id: &str) -> Option<String> {
         let chat = self.chat.borrow();
         chat.as_ref()?.with(|timeline, backend| timeline.text_of(id, backend))
+    }
+}
+
+fn seen(window: &winit::window::Window) -> Seen {
+    let size = window.inner_size().to_logical::<u32>(window.scale_factor());
+    Seen {
+        at: window.outer_position().ok().map(|at| (at.x, at.y)),
+        size: (size.width, size.height),
+        maximised: window.is_maximized(),
+        shown: window.is_visible().unwrap_or(true) && !window.is_minimized().unwrap_or(false),
     }
 }
 
