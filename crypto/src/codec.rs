@@ -5,6 +5,8 @@
 //! array     its bytes, nothing around them
 //! var       u32 length · bytes            every length has a cap that is checked before it is used
 //! list      u32 count · items             likewise
+//!
+//! Where a format says so, a length or count is a u16.
 //! ```
 //!
 //! Invariants: no optional fields; no trailing bytes; one value has one encoding, so whatever decodes
@@ -123,6 +125,11 @@ impl Writer {
         self.count(bytes.len()).raw(bytes)
     }
 
+    /// A length or count in two bytes.
+    pub fn short_count(&mut self, count: usize) -> &mut Self {
+        self.u16(u16::try_from(count).expect("every such field is capped at 65,535 where it is made"))
+    }
+
     /// A length or count.
     pub fn count(&mut self, count: usize) -> &mut Self {
         self.u32(u32::try_from(count).expect("every field is capped far below 4 GiB where it is made"))
@@ -210,6 +217,12 @@ impl<'a> Reader<'a> {
     /// A length or count, at most `cap`.
     pub fn count(&mut self, cap: usize) -> Result<usize, DecodeError> {
         let count = usize::try_from(self.u32()?).unwrap_or(usize::MAX);
+        self.cap(count, cap)
+    }
+
+    /// A length or count in two bytes, at most `cap`.
+    pub fn short_count(&mut self, cap: usize) -> Result<usize, DecodeError> {
+        let count = usize::from(self.u16()?);
         self.cap(count, cap)
     }
 

@@ -14,9 +14,10 @@
 
 use y7ke_crypto::cert::{Caps, CertChain, Subject};
 use y7ke_crypto::clock::{Clock, Tip};
+use y7ke_crypto::codec::Wire;
 use y7ke_crypto::fuzz::decoded;
 use y7ke_crypto::hello::Transcript;
-use y7ke_crypto::ids::{DeviceId, EventId, LogId};
+use y7ke_crypto::ids::{DeviceId, EventId, LogId, LogTag};
 use y7ke_crypto::sign::{DeviceKey, NetSecret, RootKey};
 
 use crate::wire::{Cargo, Hand, Word};
@@ -48,6 +49,19 @@ pub type Target = fn(&[u8]);
 
 /// Every body by name.
 pub const ALL: &[(&str, Target)] = &[("session", session), ("frame", frame)];
+
+/// The frame that carries these items of the log of `tag`, for whoever speaks the protocol without a session.
+pub fn items_frame(tag: LogTag, parcels: Vec<Parcel>) -> Vec<u8> {
+    Cargo::Items { tag, parcels }.to_bytes()
+}
+
+/// What [`items_frame`] made a frame of; `None`: this frame carries no items.
+pub fn items_of(frame: &[u8]) -> Option<Vec<Parcel>> {
+    match Cargo::from_bytes(frame) {
+        Ok(Cargo::Items { parcels, .. }) => Some(parcels),
+        _ => None,
+    }
+}
 
 /// A session in the state that `state` names, its peer played honestly up to there.
 pub fn session_in(state: u8) -> Session {

@@ -46,7 +46,11 @@ fn answer(stores: &[Store], output: Output) -> Option<Input> {
     match output {
         Output::Read { read, log, proofs, wants, after, max_events, max_bytes } => {
             let store = stores.iter().find(|store| store.log == log)?;
-            let (items, more): (Vec<Item>, bool) = store.read(&wants, after, max_events, max_bytes);
+            let (mut items, more): (Vec<Item>, bool) = store.read(&wants, after, max_events, max_bytes);
+            // In the shared log an event brings a box along; in the identity logs none does.
+            items.iter_mut().take(1).filter(|_| log != self::log(1)).for_each(|item| {
+                item.parcel.boxes.push((author(5), vec![0xb0; 8]));
+            });
             let proofs = proofs.into_iter().map(|device| (device, vec![0xf0; 8])).collect();
             Some(Input::Events { read, proofs, items, more })
         }
@@ -119,6 +123,7 @@ fn the_stored_session_shows_every_kind_of_frame() {
         (2, 1),
         (2, 2),
         (2, 3),
+        (2, 4),
     ] {
         assert!(kinds.contains(&kind), "{kind:?}");
     }

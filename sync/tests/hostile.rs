@@ -9,8 +9,9 @@ use support::dice::Dice;
 use support::peer::Duo;
 use support::store::{Store, log};
 use support::world::author;
+use y7ke_crypto::ids::LogTag;
 use y7ke_sync::limits::STRANGER_FRAME;
-use y7ke_sync::{Close, Fault, Input, Lane, Output, Session, Stage, fuzz};
+use y7ke_sync::{Close, Fault, Input, Lane, Output, Parcel, Session, Stage, fuzz};
 
 /// Every frame of an honest conversation with events both ways.
 fn honest_frames() -> Vec<(Lane, Vec<u8>)> {
@@ -169,12 +170,6 @@ fn s5_more_than_the_credit_ends_the_session() {
 
 /// An items frame: `count` parcels of `len` bytes without boxes.
 fn items(tag: &[u8], count: usize, len: usize) -> Vec<u8> {
-    let mut frame = [&[1], tag].concat();
-    frame.extend((count as u32).to_le_bytes());
-    for _ in 0..count {
-        frame.extend((len.min(70_000) as u32).to_le_bytes());
-        frame.resize(frame.len() + len.min(70_000), 0);
-        frame.push(0);
-    }
-    frame
+    let tag = LogTag::from(*tag.first_chunk::<{ LogTag::LEN }>().unwrap());
+    fuzz::items_frame(tag, vec![Parcel { bytes: vec![0; len.min(70_000)], boxes: vec![] }; count])
 }

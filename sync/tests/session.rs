@@ -308,7 +308,7 @@ fn s5_live_events_are_pushed_at_once() {
     duo.give(1, Input::Grown { log: log(9), heads: all[1][&log(9)].heads() });
     serve(&mut duo, &mut all);
     assert_eq!(all[0][&log(9)].events.len(), 4);
-    assert_eq!(sent(&duo, 1, Lane::Msg, 1).len(), 1);
+    assert_eq!(sent(&duo, 1, Lane::Msg, 4).len(), 1);
     assert_eq!(sent(&duo, 0, Lane::Sync, 2).len(), clocks, "no clock is needed for it");
 }
 
@@ -452,7 +452,7 @@ fn s5_what_is_under_way_is_not_sent_again() {
     pushed(&mut duo);
     duo.run();
     let items =
-        |duo: &Duo| sent(duo, 0, Lane::Msg, 1).iter().map(|it| support::world::parcels(it).len()).sum::<usize>();
+        |duo: &Duo| sent(duo, 0, Lane::Msg, 4).iter().map(|it| support::world::parcels(it).len()).sum::<usize>();
     assert_eq!(items(&duo), 3);
     // The first is dropped: the clock that follows knows nothing of the other two, which are not settled.
     let tickets = said(&duo, 1, |it| if let Output::Admit { ticket, .. } = it { Some(*ticket) } else { None });
@@ -474,7 +474,7 @@ fn f1_fork_proofs_go_before_events() {
     (0..2).for_each(|side| grant(&mut duo, &all, side, log(9), Stage::Shared));
     serve(&mut duo, &mut all);
     let lane: Vec<u8> = duo.wire.iter().filter(|it| it.0 == 0 && it.1 == Lane::Msg).map(|it| it.2[0]).collect();
-    assert_eq!(lane, [3, 2, 1], "flushed, then the fork, then the items");
+    assert_eq!(lane, [3, 2, 4], "flushed, then the fork, then the items");
     let proofs =
         said(&duo, 1, |it| if let Output::Proof { log, device, .. } = it { Some((*log, *device)) } else { None });
     assert_eq!(proofs, [(log(9), author(5))]);

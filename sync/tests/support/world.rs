@@ -5,9 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use y7ke_crypto::codec::{Reader, Wire};
 use y7ke_crypto::ids::{DeviceId, EventId, LogId};
-use y7ke_sync::{Heads, Input, Lane, Outcome, Output, Parcel, Session, Stage};
+use y7ke_sync::{Heads, Input, Lane, Outcome, Output, Parcel, Session, Stage, fuzz};
 
 use super::dice::Dice;
 use super::peer::Device;
@@ -341,7 +340,7 @@ impl World {
     }
 
     fn sent(&mut self, link: usize, side: usize, lane: Lane, bytes: Vec<u8>) {
-        if lane == Lane::Msg && bytes[0] == 1 {
+        if lane == Lane::Msg && matches!(bytes[0], 1 | 4) {
             self.check_items(link, side, &bytes);
         }
         self.links[link].as_mut().unwrap().ways[side].lanes[lane as usize].push_back(bytes);
@@ -563,8 +562,5 @@ fn stage_of(id: &LogId) -> Stage {
 
 /// The parcels of an items frame (`docs/WIRE.md`, "Session").
 pub fn parcels(frame: &[u8]) -> Vec<Parcel> {
-    Reader::new("items", &frame[17..]).list(512).expect("our own frame")
+    fuzz::items_of(frame).expect("our own frame")
 }
-
-/// So that the codec of a parcel is used as the peer uses it.
-const _: usize = <Parcel as Wire>::CAP;

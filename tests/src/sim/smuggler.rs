@@ -19,7 +19,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
 use y7ke_crypto::cert::CertChain;
-use y7ke_crypto::codec::{Reader, Wire, Writer};
+use y7ke_crypto::codec::{Reader, Wire};
 use y7ke_crypto::event::{Header, Payload};
 use y7ke_crypto::hello::{Hello, Transcript};
 use y7ke_crypto::ids::{BundleHash, EventId, LogId, NetKey, RequestId, RootId};
@@ -32,6 +32,8 @@ use y7ke_ledger::id::Event;
 use y7ke_ledger::store::{Admission, Ledger, View};
 use y7ke_ledger::views::{self, Direction};
 use y7ke_node::core::{Engine, Input, Now, Output};
+use y7ke_sync::Parcel;
+use y7ke_sync::fuzz::items_frame;
 use y7ke_transport::{Command, Event as NetEvent, Lane, SessionId};
 
 use super::brain::{Brain, Maker, Shut, engine};
@@ -41,8 +43,7 @@ use super::world::{MachineId, World};
 
 /// Handfuls of contraband per session: credit ends sessions that take more.
 const PER_SESSION: u32 = 12;
-/// The first byte of an items frame, and of the first note (`docs/WIRE.md`).
-const ITEMS: u8 = 1;
+/// The first byte of the first note (`docs/WIRE.md`).
 const FIRST_NOTE: u8 = 16;
 /// A kind of open body that does not exist: stored, no effect (E4).
 const NO_KIND: [u8; 9] = *b"\xfenothing!";
@@ -189,12 +190,8 @@ impl Smuggler {
         let tag = transcript(line.dialer, mine, theirs).tag_key().tag(&log);
         line.done += 1;
         self.ring.slipped.note(&events);
-        let mut frame = Writer::new();
-        frame.u8(ITEMS).put(&tag).count(events.len());
-        for event in &events {
-            frame.var(&Event::to_wire(event).to_bytes()).u8(0);
-        }
-        Some((Lane::Msg, frame.into_bytes()))
+        let parcel = |event| Parcel { bytes: Event::to_wire(event).to_bytes(), boxes: Vec::new() };
+        Some((Lane::Msg, items_frame(tag, events.iter().map(parcel).collect())))
     }
 }
 

@@ -22,7 +22,8 @@ use y7ke_ledger::Event;
 use y7ke_ledger::admit::LogSpec;
 use y7ke_ledger::body::Body;
 use y7ke_ledger::fork::ForkProof;
-use y7ke_sync::Note;
+use y7ke_sync::fuzz::items_frame;
+use y7ke_sync::{Note, Parcel};
 use y7ke_transport::Lane;
 
 use super::Script;
@@ -36,7 +37,6 @@ pub(super) struct Kept {
 }
 
 /// Kinds of frames (`docs/WIRE.md`, "Session").
-const ITEMS: u8 = 1;
 const FORK: u8 = 2;
 const CLOCK: u8 = 2;
 const ACK: u8 = 3;
@@ -97,16 +97,12 @@ fn events(world: &mut World, script: &mut Script<'_>) {
     let log = log(world, script);
     let made: Vec<Made> = (0..1 + script.below(3)).filter_map(|_| event(world, script, &log)).collect();
     let Some(tag) = world.tag(&log) else { return };
-    let mut frame = Writer::new();
-    frame.u8(ITEMS).put(&tag).count(made.len());
-    for (event, boxes) in &made {
-        frame.var(&Event::to_wire(event).to_bytes()).u8(u8::try_from(boxes.len()).unwrap_or(u8::MAX));
-        boxes.iter().for_each(|sealed| {
-            frame.put(&sealed.device).var(sealed.sealed.as_slice());
-        });
-    }
+    let parcel = |(event, boxes): &Made| Parcel {
+        bytes: Event::to_wire(event).to_bytes(),
+        boxes: boxes.iter().map(|sealed| (sealed.device, sealed.sealed.as_slice().to_vec())).collect(),
+    };
     if !made.is_empty() {
-        world.slip(Lane::Msg, frame.into_bytes());
+        world.slip(Lane::Msg, items_frame(tag, made.iter().map(parcel).collect()));
     }
 }
 
