@@ -27,7 +27,8 @@ pub use contacts::{
     setting, settings, standing, stored_request,
 };
 pub use conversations::{
-    ConversationRow, MAX_UNREAD, Unread, conversation, draft, marks_up_to, members, openings, reads_here, reads_of,
+    ConversationRow, Counts, MAX_UNREAD, Unread, conversation, conversation_counted, draft, marks_up_to, members,
+    openings, reads_here, reads_of,
 };
 pub use messages::{MessageKey, MessageRow, Page, Places, authored, message, message_keys, page, places, row};
 pub use people::{DeviceRow, devices, person_of, profile_name};

@@ -49,6 +49,7 @@ use y7ke_crypto::bundle::Prekey;
 use y7ke_crypto::ids::{DeviceId, LogId, RequestId, RootId};
 use y7ke_crypto::sign::Verified;
 use y7ke_ledger::store::{Batch, Ledger, StorageError, View};
+use y7ke_ledger::views;
 use y7ke_sync::limits::RefusalMeter;
 use y7ke_transport::{Address, Command as NetCommand, Event as NetEvent, SessionId, Ticket};
 
@@ -248,6 +249,8 @@ pub(crate) struct Core {
     sent: BTreeSet<(LogId, u64)>,
     /// Up to which of my messages each reader was told to have read.
     told_read: BTreeMap<(LogId, RootId), u64>,
+    /// Unread messages as they were counted last.
+    counts: views::Counts,
     /// Prekeys whose signature was checked, the last one of each device: writing asks for them with each message.
     prekeys: BTreeMap<DeviceId, Verified<Prekey>>,
     /// When drafts that were typed here rest, monotonic ms.
@@ -282,6 +285,7 @@ impl Core {
             problems: BTreeMap::new(),
             sent: BTreeSet::new(),
             told_read: BTreeMap::new(),
+            counts: views::Counts::default(),
             prekeys: BTreeMap::new(),
             drafts: BTreeMap::new(),
             changed_people: BTreeSet::new(),
@@ -296,6 +300,7 @@ impl Core {
         self.dials.clear();
         self.sent.clear();
         self.told_read.clear();
+        self.counts.clear();
         self.drafts.clear();
         self.changed_people.clear();
         self.dialing = Dialing::default();

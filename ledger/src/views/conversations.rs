@@ -4,7 +4,11 @@
 //! mark of a device = max( Reads of my account , AccountReads , LocalReads of this device )
 //! unread           = its messages with a greater number, of devices of other people
 //! ```
+//!
+//! Who counts again and again keeps [`Counts`]: a device's messages come in the order of their numbers, so counting goes
+//! on behind the last one. What comes out of that order is told to it ([`Counts::came`], [`Counts::forget`]).
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use y7ke_crypto::codec::Wire;
@@ -44,11 +48,68 @@ pub struct ConversationRow {
     pub last: Option<(LogId, MessageKey)>,
 }
 
+/// What was counted before.
+#[derive(Debug, Default)]
+pub struct Counts {
+    of: HashMap<(LogId, DeviceId), Count>,
+}
+
+/// Messages of one device in one log.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    /// Counted from this number.
+    from: u64,
+    /// The greatest number among them; `from - 1` where there are none.
+    upto: u64,
+    found: u64,
+    first: Option<MessageKey>,
+}
+
+impl Counts {
+    /// An event of `device` counts now, or became readable. Nothing is lost where it is the device's newest.
+    pub fn came(&mut self, log: &LogId, device: &DeviceId, seq: u64) {
+        if self.of.get(&(*log, *device)).is_some_and(|count| seq <= count.upto) {
+            self.of.remove(&(*log, *device));
+        }
+    }
+
+    /// Messages of this log may have gone.
+    pub fn forget(&mut self, log: &LogId) {
+        self.of.retain(|(of, _), _| of != log);
+    }
+
+    /// Nothing counted before holds: a transaction was dropped.
+    pub fn clear(&mut self) {
+        self.of.clear();
+    }
+
+    /// The messages of `device` from the number `from` on.
+    fn count<R: Rows>(&mut self, rows: &R, log: &LogId, device: &DeviceId, from: u64) -> Result<Count, R::Error> {
+        let fresh = Count { from, upto: from.saturating_sub(1), found: 0, first: None };
+        let count = self.of.entry((*log, *device)).or_insert(fresh);
+        if count.from != from {
+            *count = fresh;
+        }
+        count_on(rows, log, device, count)?;
+        Ok(*count)
+    }
+}
+
 /// The conversation that these logs make together, as `me` sees it.
 pub fn conversation<R: Rows>(rows: &R, logs: &[LogId], me: &RootId) -> Result<ConversationRow, R::Error> {
+    conversation_counted(rows, logs, me, &mut Counts::default())
+}
+
+/// The same, counting on from what was counted before over the same rows.
+pub fn conversation_counted<R: Rows>(
+    rows: &R,
+    logs: &[LogId],
+    me: &RootId,
+    counts: &mut Counts,
+) -> Result<ConversationRow, R::Error> {
     let mut row = ConversationRow { logs: logs.to_vec(), unread: Unread::default(), last: None };
     for log in logs {
-        add_unread(rows, log, me, &mut row.unread)?;
+        add_unread(rows, log, me, counts, &mut row.unread)?;
         let last = messages::last(rows, log)?.map(|key| (*log, key));
         row.last = row.last.into_iter().chain(last).max_by_key(|(_, key)| *key);
     }
@@ -134,36 +195,36 @@ fn others<R: Rows>(rows: &R, log: &LogId, me: &RootId) -> Result<Vec<DeviceId>, 
     Ok(members.into_iter().filter(|(_, root)| root != me).map(|(device, _)| device).collect())
 }
 
-fn add_unread<R: Rows>(rows: &R, log: &LogId, me: &RootId, unread: &mut Unread) -> Result<(), R::Error> {
+fn add_unread<R: Rows>(
+    rows: &R,
+    log: &LogId,
+    me: &RootId,
+    counts: &mut Counts,
+    unread: &mut Unread,
+) -> Result<(), R::Error> {
     for device in others(rows, log, me)? {
         let after = mark(rows, log, me, &device)?.saturating_add(1);
-        let (count, first) = count_from(rows, log, &device, after)?;
-        unread.count = unread.count.saturating_add(count);
-        unread.first = unread.first.into_iter().chain(first).min();
+        let count = counts.count(rows, log, &device, after)?;
+        unread.count = unread.count.saturating_add(count.found);
+        unread.first = unread.first.into_iter().chain(count.first).min();
     }
     Ok(())
 }
 
-/// How many messages of `device` have the number `after` or a greater one, and the first of them.
-fn count_from<R: Rows>(
-    rows: &R,
-    log: &LogId,
-    device: &DeviceId,
-    after: u64,
-) -> Result<(u64, Option<MessageKey>), R::Error> {
-    let prefix = key::named(log, device.as_bytes());
-    let (mut count, mut first) = (0, None);
-    rows.walk(
-        Table::Authored,
-        &Span::starting(&prefix, key::numbered(log, device, after)),
-        Order::Forward,
-        &mut |name, value| {
-            first = first.or_else(|| messages::split_authored(*device, name, value));
-            count += 1;
-            if count < MAX_UNREAD { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        },
-    )?;
-    Ok((count, first))
+/// Goes on behind what is counted.
+fn count_on<R: Rows>(rows: &R, log: &LogId, device: &DeviceId, count: &mut Count) -> Result<(), R::Error> {
+    if count.found >= MAX_UNREAD {
+        return Ok(());
+    }
+    let span =
+        Span::starting(&key::named(log, device.as_bytes()), key::numbered(log, device, count.upto.saturating_add(1)));
+    rows.walk(Table::Authored, &span, Order::Forward, &mut |name, value| {
+        let Some(found) = messages::split_authored(*device, name, value) else { return ControlFlow::Continue(()) };
+        count.first = count.first.or(Some(found));
+        count.upto = count.upto.max(found.seq);
+        count.found += 1;
+        if count.found < MAX_UNREAD { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })
 }
 
 /// A device's own messages are in display order, so the walk from its newest ends after what is newer.

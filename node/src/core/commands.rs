@@ -76,7 +76,7 @@ impl<R: CryptoRng> Round<'_, R> {
         }))
     }
 
-    fn contact_list(&self) -> Result<Answer, Refused> {
+    fn contact_list(&mut self) -> Result<Answer, Refused> {
         let contacts = self.contacts()?;
         Ok(Answer::Contacts(contacts.iter().map(|row| self.show_contact(row)).collect::<Step<_>>()?))
     }

@@ -205,8 +205,9 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(false)
     }
 
-    pub(super) fn show_contact(&self, row: &views::ContactRow) -> Step<ContactView> {
-        let conversation = views::conversation(self.view(), &row.all_logs(), &self.core.me.root)?;
+    pub(super) fn show_contact(&mut self, row: &views::ContactRow) -> Step<ContactView> {
+        let (counts, me) = (&mut self.core.counts, self.core.me.root);
+        let conversation = views::conversation_counted(&**self.book, &row.all_logs(), &me, counts)?;
         let last = match conversation.last {
             Some((log, key)) => self.show_messages(vec![views::row(self.view(), &log, &key)?])?.pop(),
             None => None,

@@ -12,8 +12,19 @@ use y7ke_ledger::{orphans, views};
 use y7ke_sync as sync;
 
 use super::people::Relation;
-use super::{Round, Step};
+use super::{Core, Round, Step};
 use crate::api::Notice;
+
+impl Core {
+    /// What is counted follows what came out of its order, and what went.
+    fn count_with(&mut self, news: &News) {
+        match news {
+            News::Changed { event, .. } => self.counts.came(&event.log, &event.device, event.seq),
+            News::Frozen { log, .. } | News::Refolded(log) => self.counts.forget(log),
+            News::Live(_) | News::Dropped(_) | News::Refused { .. } => {}
+        }
+    }
+}
 
 impl<R: CryptoRng> Round<'_, R> {
     /// What the batch did since the last look: who has to be told, and what follows.
@@ -31,6 +42,7 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     fn on_news(&mut self, news: News) -> Step {
+        self.core.count_with(&news);
         match news {
             News::Live(event) => self.touch(&event.log, event.device != self.core.me.device.id()),
             News::Changed { event, change } => {

@@ -363,6 +363,38 @@ fn unread_counts_others_after_the_marks_told_or_kept_here() {
     assert_eq!(all.iter().map(|mark| mark.seq).collect::<Vec<_>>(), [said[5].seq]);
 }
 
+/// Counting on gives what counting afresh gives, whatever came in between and in whatever order.
+#[test]
+fn unread_is_counted_on_behind_what_was_counted() {
+    let mut world = World::default();
+    world.join(talk(5));
+    let (me, log) = (samples::root(ME), talk(5));
+    let mut counts = Counts::default();
+    let mut check = |world: &World, counts: &mut Counts| {
+        let on = conversation_counted(world, &[log], &me, counts).unwrap();
+        assert_eq!(on, conversation(world, &[log], &me).unwrap());
+        on.unread.count
+    };
+    assert_eq!(check(&world, &mut counts), 0);
+    let said: Vec<_> = (0..3).map(|n| world.say(log, THEM, &n.to_string())).collect();
+    assert_eq!(check(&world, &mut counts), 3);
+    let after = world.say(log, THEM, "after");
+    assert_eq!(check(&world, &mut counts), 4);
+    // A second event with a number that is counted already: nothing but being told of it brings it in.
+    let meta = world.meta(log, LogKind::Conversation, THEM);
+    let twin =
+        world.put(EventMeta { seq: said[1].seq, ..meta }, Body::Text { text: "twin".to_owned(), reply_to: None });
+    assert_eq!(conversation_counted(&world, &[log], &me, &mut counts).unwrap().unread.count, 4);
+    counts.came(&log, &twin.device, twin.seq);
+    assert_eq!(check(&world, &mut counts), 5);
+    counts.came(&log, &after.device, after.seq + 1);
+    assert_eq!(check(&world, &mut counts), 5);
+    fold::mark_read_here(&mut world.rows, &log, &said[2].device, said[2].seq).unwrap();
+    assert_eq!(check(&world, &mut counts), 1);
+    counts.forget(&log);
+    assert_eq!(check(&world, &mut counts), 1);
+}
+
 /// S3, seen from a page: queued, sent, delivered, read; and what others wrote.
 #[test]
 fn s3_reach_joins_members_acknowledgements_and_marks() {
