@@ -118,10 +118,9 @@ impl Clock {
     /// coming to light, or is known to one side only) everything is wanted again: where the variants
     /// part cannot be told from tips, and forks are rare.
     pub fn lacks(&self, other: &Self) -> Vec<Want> {
-        let wants = other.0.iter().map(|(device, theirs)| Want {
-            device: *device,
-            from: self.first_lacking(device, theirs),
-            to: other.seq(device),
+        let wants = other.0.iter().filter_map(|(device, theirs)| {
+            let from = self.first_lacking(device, theirs)?;
+            Some(Want { device: *device, from, to: other.seq(device) })
         });
         wants.filter(|want| want.from <= want.to).collect()
     }
@@ -131,12 +130,12 @@ impl Clock {
         self.lacks(other).is_empty()
     }
 
-    fn first_lacking(&self, device: &DeviceId, theirs: &[Tip]) -> u64 {
+    fn first_lacking(&self, device: &DeviceId, theirs: &[Tip]) -> Option<u64> {
         match (self.tips(device), theirs) {
-            ([], _) => 1,
-            ([mine], [their]) if mine.seq != their.seq => mine.seq.saturating_add(1),
-            (mine, _) if theirs.iter().all(|tip| mine.contains(tip)) => u64::MAX,
-            _ => 1,
+            ([], _) => Some(1),
+            ([mine], [their]) if mine.seq != their.seq => mine.seq.checked_add(1),
+            (mine, _) if theirs.iter().all(|tip| mine.contains(tip)) => None,
+            _ => Some(1),
         }
     }
 }
@@ -275,6 +274,15 @@ mod tests {
         ab.merge(&b);
         assert_eq!(ab, once);
         assert!(once.includes(&a) && once.includes(&b));
+    }
+
+    /// A number that no device reaches is still a number in somebody's bytes.
+    #[test]
+    fn a_clock_of_the_greatest_number_lacks_nothing_of_itself() {
+        let greatest = clock(&[(2, u64::MAX, 5)]);
+        assert!(greatest.lacks(&greatest).is_empty());
+        assert!(greatest.lacks(&clock(&[(2, 9, 9)])).is_empty());
+        assert_eq!(clock(&[(2, 9, 9)]).lacks(&greatest), [Want { device: device(2), from: 10, to: u64::MAX }]);
     }
 
     /// F4: contradicting tips freeze the device and are all kept.
