@@ -338,6 +338,9 @@ pub struct RequestView {
     /// Why the other side does not take it, if it said so since this program was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<RequestProblem>,
+    /// One of mine that waits and is durably with the other side, as far as it said so since this program was started.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub arrived: bool,
 }
 
 /// Why a request of mine that reached the other side is not taken there. It is handed over again from time to time.

@@ -243,8 +243,8 @@ pub(crate) struct Core {
     listen: Vec<Address>,
     refusals: RefusalMeter,
     requests: RequestMeter,
-    /// Why requests of mine are not taken, as far as the other side said so.
-    problems: BTreeMap<RequestId, RequestProblem>,
+    /// What the other side said of requests of mine since the start: why one is not taken, or nothing more than that it is there.
+    heard: BTreeMap<RequestId, Option<RequestProblem>>,
     /// (log, seq) of messages of this device that were given to a session (S3: memory only).
     sent: BTreeSet<(LogId, u64)>,
     /// Up to which of my messages each reader was told to have read.
@@ -282,7 +282,7 @@ impl Core {
             listen: Vec::new(),
             refusals: RefusalMeter::new(),
             requests: RequestMeter::default(),
-            problems: BTreeMap::new(),
+            heard: BTreeMap::new(),
             sent: BTreeSet::new(),
             told_read: BTreeMap::new(),
             counts: views::Counts::default(),

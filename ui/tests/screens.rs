@@ -823,6 +823,40 @@ fn a_clipboard_that_fails_is_told() {
     assert!(rig.sees("Not copied: no clipboard"));
 }
 
+/// A toast is as high as its words need, and no wider than the window.
+#[test]
+fn long_words_in_a_toast_wrap_and_are_whole() {
+    let size = |width: f32, words: &str| {
+        let rig = Rig::new(fake::everyday(), width, 640.0);
+        rig.app.did(y7ke::model::desk::Act::ClipboardFailed(words.into()));
+        rig.settle();
+        rig.get(words).size()
+    };
+    let line = size(1024.0, "Copied");
+    let long = size(1024.0, "Request kept. It goes out as soon as they can be reached, and not before.");
+    assert!(line.width < 200.0 && long.width > 400.0 && long.width <= 420.0, "{line:?} {long:?}");
+    assert!(long.height > line.height + 12.0, "two lines: {line:?} {long:?}");
+    let narrow = size(360.0, "Request kept. It goes out as soon as they can be reached, and not before.");
+    assert!(narrow.width < 360.0 && narrow.height > line.height + 12.0, "{narrow:?}");
+}
+
+/// Whoever begins has one form to fill in: the greeting comes as soon as there is somebody to greet.
+#[test]
+fn b1_the_first_request_has_a_greeting_too() {
+    let rig = Rig::new(fake::empty(), 1024.0, 640.0);
+    let greeting = "A word of greeting, so that they know you";
+    assert!(!rig.sees(greeting));
+    rig.click("Their id");
+    rig.write(fake::NEW);
+    assert!(rig.sees(greeting));
+    rig.key(Key::Tab);
+    rig.key(Key::Tab);
+    rig.write("it is me");
+    rig.click("Send request");
+    let asked = |command: &Command| matches!(command, Command::ContactRequest { uri, greeting } if uri == fake::NEW && greeting == "it is me");
+    assert_eq!(rig.fake.called(asked), 1);
+}
+
 /// What the window's properties say about anybody, whether it is seen or not.
 fn words_about_anybody(rig: &Rig) -> String {
     let desk = ui::Desk::get(rig.window());

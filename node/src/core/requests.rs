@@ -256,21 +256,17 @@ impl<R: CryptoRng> Round<'_, R> {
             link.ask_again_ms = Some(retry_ms);
         }
         match reason {
-            RefusalReason::Expired => self.hindered(id, req_id, Some(RequestProblem::Clocks)),
-            RefusalReason::Busy => self.hindered(id, req_id, Some(RequestProblem::Busy)),
+            RefusalReason::Expired => self.heard_of(id, req_id, Some(RequestProblem::Clocks)),
+            RefusalReason::Busy => self.heard_of(id, req_id, Some(RequestProblem::Busy)),
             RefusalReason::Malformed | RefusalReason::StaleBundle | RefusalReason::WrongAddressee => Ok(()),
         }
     }
 
-    /// What hinders a request of mine, or does no longer, is shown to me.
-    fn hindered(&mut self, id: SessionId, req_id: &RequestId, problem: Option<RequestProblem>) -> Step {
+    /// The other side said what came of a request of mine: that it is there, or what hinders it. Shown to me.
+    fn heard_of(&mut self, id: SessionId, req_id: &RequestId, problem: Option<RequestProblem>) -> Step {
         let Some(root) = self.core.links.get(&id).and_then(super::links::Link::root) else { return Ok(()) };
         let Some(row) = self.asking(&root)?.into_iter().find(|row| row.req_id == *req_id) else { return Ok(()) };
-        let before = match problem {
-            Some(problem) => self.core.problems.insert(*req_id, problem),
-            None => self.core.problems.remove(req_id),
-        };
-        if before != problem {
+        if self.core.heard.insert(*req_id, problem) != Some(problem) {
             let request = self.show_request(&row);
             self.tell(Notice::RequestChanged { request });
         }
@@ -278,7 +274,7 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     pub(super) fn show_request(&self, row: &RequestRow) -> RequestView {
-        super::show::request(row, self.core.problems.get(&row.req_id).copied())
+        super::show::request(row, self.core.heard.get(&row.req_id).copied())
     }
 
     /// Only of what I asked this person is remembered that it was confirmed: ids cost nothing to make up.
@@ -290,7 +286,7 @@ impl<R: CryptoRng> Round<'_, R> {
         let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
         link.handed.insert(req_id);
         link.ask_again_ms = None;
-        self.hindered(id, &req_id, None)?;
+        self.heard_of(id, &req_id, None)?;
         self.hand_requests_over(id)
     }
 

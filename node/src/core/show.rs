@@ -50,7 +50,8 @@ pub(crate) fn status(reached: Reached) -> Status {
 }
 
 /// A request as it is listed; superseded ones are shown as cancelled, and not listed at all.
-pub(crate) fn request(row: &RequestRow, problem: Option<RequestProblem>) -> RequestView {
+pub(crate) fn request(row: &RequestRow, heard: Option<Option<RequestProblem>>) -> RequestView {
+    let pending = row.phase == RequestPhase::Pending;
     RequestView {
         request_id: row.req_id.to_string(),
         direction: match row.direction {
@@ -69,7 +70,8 @@ pub(crate) fn request(row: &RequestRow, problem: Option<RequestProblem>) -> Requ
             RequestPhase::Cancelled | RequestPhase::Superseded => RequestState::Cancelled,
             RequestPhase::Expired => RequestState::Expired,
         },
-        problem: problem.filter(|_| row.phase == RequestPhase::Pending),
+        problem: heard.flatten().filter(|_| pending),
+        arrived: pending && heard == Some(None),
     }
 }
 

@@ -292,7 +292,11 @@ fn a_request_is_handed_over_and_accepted() {
     let mut world = World::new(2);
     let request_id = world.request(0, 1);
     world.pass(5_000);
+    assert!(world.requests(0)[0].arrived);
+    let told = |notice: &Notice| matches!(notice, Notice::RequestChanged { request } if request.arrived);
+    assert!(world.machines[0].notices.iter().any(told), "the window need not ask");
     let theirs = world.requests(1);
+    assert!(!theirs[0].arrived, "only of what one asked oneself");
     assert_eq!(theirs.len(), 1);
     assert_eq!((theirs[0].request_id.as_str(), theirs[0].greeting.as_str()), (request_id.as_str(), "hello there"));
     assert_eq!(world.contacts(1)[0].state, ContactState::PendingIn);
@@ -301,6 +305,7 @@ fn a_request_is_handed_over_and_accepted() {
     for n in 0..2 {
         assert_eq!(world.contacts(n)[0].state, ContactState::Accepted, "machine {n}");
         assert_eq!(world.requests(n)[0].state, RequestState::Accepted);
+        assert!(!world.requests(n)[0].arrived, "it waits no more");
     }
     assert_eq!(world.contacts(0)[0].log, world.contacts(1)[0].log);
 }
@@ -332,10 +337,10 @@ fn c1_a_request_waits_until_the_other_side_can_be_reached() {
     world.online = false;
     world.request(0, 1);
     world.pass(60_000);
-    assert!(world.requests(1).is_empty());
+    assert!(world.requests(1).is_empty() && !world.requests(0)[0].arrived);
     world.online = true;
     world.pass(5_000);
-    assert_eq!(world.requests(1).len(), 1);
+    assert!(world.requests(1).len() == 1 && world.requests(0)[0].arrived);
 }
 
 #[test]

@@ -181,6 +181,7 @@ mod tests {
             expires: 2,
             state: RequestState::Pending,
             problem: None,
+            arrived: false,
         };
         let of = |waiting, settings: &Settings| said(of_request(&request, waiting, settings, false));
         assert_eq!(of(1, &settings()), ("Ada asks to talk to you".into(), "it is me".into()));

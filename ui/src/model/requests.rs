@@ -59,6 +59,7 @@ fn state_words(request: &RequestView, kind: RequestKind, now_ms: u64) -> String 
                 "Not taken: your clock or theirs is off by more than ten minutes. Set date and time, then cancel this and ask again.".into()
             }
             Some(RequestProblem::Busy) => "They have too many requests waiting. It is tried again by itself.".into(),
+            None if request.arrived => format!("They have it, and {} left to answer.", until(request.expires, now_ms)),
             None => format!("Goes out as soon as they can be reached, for {} more.", until(request.expires, now_ms)),
         },
         RequestKind::Rejected => "You said no. They were not told.".into(),
@@ -110,6 +111,7 @@ mod tests {
             expires: 14 * 86_400_000,
             state,
             problem: None,
+            arrived: false,
         }
     }
 
@@ -123,6 +125,9 @@ mod tests {
         let rows = rows(requests.iter(), [].iter(), Zone::Fixed(0), 0);
         assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["in", "out"]);
         assert_eq!(rows[1].state, "Goes out as soon as they can be reached, for 14 days more.");
+        let arrived = RequestView { arrived: true, ..request("out", Direction::Out, RequestState::Pending) };
+        let rows = self::rows([&arrived].into_iter(), [].iter(), Zone::Fixed(0), 0);
+        assert_eq!(rows[0].state, "They have it, and 14 days left to answer.");
         assert_eq!(incoming_words(requests.iter()), "in asks to talk");
     }
 

@@ -160,7 +160,8 @@ fn paint_chat(to: &ui::Desk<'_>, desk: &Desk) {
     paint_writing(to, desk);
     paint_comparing(to, desk, &name);
     to.set_composer_hint(format!("Message {name}").into());
-    let (state, title, words) = standing(contact, &name);
+    let arrived = desk.open_request().is_some_and(|request| request.arrived);
+    let (state, title, words) = standing(contact, &name, arrived);
     to.set_chat_state(state);
     to.set_chat_state_title(title.into());
     to.set_chat_state_words(words.into());
@@ -198,8 +199,13 @@ fn paint_comparing(to: &ui::Desk<'_>, desk: &Desk, name: &str) {
 }
 
 /// Whether there is somebody to write to, and if not, why.
-fn standing(contact: &ContactView, name: &str) -> (ChatState, String, &'static str) {
+fn standing(contact: &ContactView, name: &str, arrived: bool) -> (ChatState, String, &'static str) {
     match contact.state {
+        ContactState::PendingOut if arrived => (
+            ChatState::Waiting,
+            format!("Waiting for {name} to answer"),
+            "Your request has arrived. You can write as soon as it is accepted.",
+        ),
         ContactState::PendingOut => (
             ChatState::Waiting,
             format!("Waiting for {name} to answer"),

@@ -196,6 +196,7 @@ impl Fake {
             expires: NOW + 14 * DAY,
             state: RequestState::Pending,
             problem: None,
+            arrived: false,
         };
         self.requests.borrow_mut().insert(id.into(), request.clone());
         request

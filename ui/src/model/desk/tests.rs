@@ -291,6 +291,7 @@ fn b3_accepting_opens_the_conversation() {
         expires: 9,
         state: RequestState::Pending,
         problem: None,
+        arrived: false,
     };
     told(&mut desk, Notice::RequestReceived { request });
     assert_eq!(desk.toasts.shown()[0].text, "Ada asks to talk to you");
