@@ -62,9 +62,7 @@ impl PrekeySecret {
 
     /// The public half.
     pub fn public(&self) -> PrekeyPublic {
-        let mut bytes = Box::new([0; PUBLIC_LEN]);
-        XWing::sk_to_pk(&self.key()).write_exact(bytes.as_mut_slice());
-        PrekeyPublic(bytes)
+        public_of(&self.key())
     }
 
     /// The name of the prekey.
@@ -146,11 +144,52 @@ pub fn seal(rng: &mut impl CryptoRng, to: &PrekeyPublic, info: &[u8], aad: &[u8]
 
 /// Opens what [`seal`] made for this prekey with the same `info` and `aad`.
 pub fn open(with: &PrekeySecret, info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, BoxBroken> {
+    open_by(&with.key(), info, aad, sealed)
+}
+
+fn open_by(with: &PrivateKey, info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, BoxBroken> {
     let (enc, ct) = sealed.split_at_checked(ENC_LEN).ok_or(BoxBroken)?;
     let enc = Encapped::from_bytes(enc).ok().ok_or(BoxBroken)?;
     let opened =
-        hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(&OpModeR::Base, &with.key(), &enc, info, ct, aad);
+        hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(&OpModeR::Base, with, &enc, info, ct, aad);
     opened.map(Zeroizing::new).ok().ok_or(BoxBroken)
+}
+
+/// A prekey for who opens many boxes: its public half, which opening needs, is made once. Wiped when dropped.
+pub struct Opener {
+    key: PrivateKey,
+    id: PrekeyId,
+}
+
+impl Opener {
+    /// Of this prekey.
+    pub fn of(secret: &PrekeySecret) -> Self {
+        let key = secret.key();
+        let id = public_of(&key).id();
+        Self { key, id }
+    }
+
+    /// The name of the prekey.
+    pub fn id(&self) -> PrekeyId {
+        self.id
+    }
+
+    /// As [`open`].
+    pub fn open(&self, info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, BoxBroken> {
+        open_by(&self.key, info, aad, sealed)
+    }
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opener({})", self.id)
+    }
+}
+
+fn public_of(key: &PrivateKey) -> PrekeyPublic {
+    let mut bytes = Box::new([0; PUBLIC_LEN]);
+    XWing::sk_to_pk(key).write_exact(bytes.as_mut_slice());
+    PrekeyPublic(bytes)
 }
 
 #[cfg(test)]
@@ -170,6 +209,10 @@ mod tests {
         assert!(open(&mine, b"inf0", b"aad", &sealed).is_err());
         assert!(open(&mine, b"info", b"aae", &sealed).is_err());
         assert!(open(&mine, b"info", b"aad", &sealed[..ENC_LEN - 1]).is_err());
+        let opener = Opener::of(&mine);
+        assert_eq!(opener.id(), mine.id());
+        assert_eq!(opener.open(b"info", b"aad", &sealed).unwrap().as_slice(), b"secret");
+        assert!(opener.open(b"inf0", b"aad", &sealed).is_err());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::boxes::{self, OVERHEAD, PrekeySecret};
+use crate::boxes::{self, OVERHEAD, Opener, PrekeySecret};
 use crate::bundle::Prekey;
 use crate::codec::{DecodeError, Reader, Wire, Writer, ascending};
 use crate::event::EventKey;
@@ -218,6 +218,17 @@ pub fn open_box(
     with: &PrekeySecret,
     sealed: &KeyBox,
 ) -> Result<EpochSecret, BoxFault> {
+    open_box_by(log, author, rekey, &Opener::of(with), sealed)
+}
+
+/// The same, for who opens many.
+pub fn open_box_by(
+    log: &LogId,
+    author: &DeviceId,
+    rekey: &Rekey,
+    with: &Opener,
+    sealed: &KeyBox,
+) -> Result<EpochSecret, BoxFault> {
     let member = rekey.member(&sealed.device).ok_or(BoxFault::NotMember)?;
     if member.prekey != with.id() {
         return Err(BoxFault::OtherPrekey);
@@ -226,7 +237,7 @@ pub fn open_box(
         return Err(BoxFault::OtherBox);
     }
     let info = rekey.bound(log, author).info(&member.device, &member.prekey);
-    let opened = boxes::open(with, &info, &[], sealed.sealed.as_slice()).ok().ok_or(BoxFault::Broken)?;
+    let opened = with.open(&info, &[], sealed.sealed.as_slice()).ok().ok_or(BoxFault::Broken)?;
     let secret = opened.as_slice().try_into().ok().map(EpochSecret::from_bytes).ok_or(BoxFault::Broken)?;
     let kept = bool::from(secret.commitment(log).ct_eq(&rekey.commitment));
     if kept { Ok(secret) } else { Err(BoxFault::BrokenCommitment) }
@@ -292,10 +303,10 @@ impl ChainKey {
     /// The key of event [`ChainKey::index`], and the rest of the chain unless that was its last.
     /// This key is consumed, so an earlier event key cannot be made again (K2).
     pub fn step(self) -> (EventKey, Option<Self>) {
-        let event = EventKey::from_bytes(&label::derive(None, &self.key, label::EVENT_KEY, &[]));
+        let half = label::Extracted::of(None, &self.key);
+        let event = EventKey::from_bytes(&half.expand(label::EVENT_KEY, &[]));
         let next = self.index + 1;
-        let rest = (next < MAX_CHAIN)
-            .then(|| Self { key: *label::derive(None, &self.key, label::CHAIN_KEY, &[]), index: next });
+        let rest = (next < MAX_CHAIN).then(|| Self { key: *half.expand(label::CHAIN_KEY, &[]), index: next });
         (event, rest)
     }
 

@@ -90,12 +90,30 @@ pub(crate) fn derive<const N: usize>(
     label: &str,
     fields: &[&[u8]],
 ) -> Zeroizing<[u8; N]> {
-    const { assert!(N <= 255 * 32, "HKDF-SHA256 yields at most 255 blocks") };
-    let mut out = Zeroizing::new([0; N]);
-    let info: Vec<&[u8]> = std::iter::once(label.as_bytes()).chain(fields.iter().copied()).collect();
-    let made = Hkdf::<Sha256>::new(salt, key).expand_multi_info(&info, out.as_mut());
-    made.expect("the length is checked at compile time");
-    out
+    Extracted::of(salt, key).expand(label, fields)
+}
+
+/// The first half of HKDF: of one key several others are made, each under its own label.
+pub(crate) struct Extracted(Hkdf<Sha256>);
+
+impl Extracted {
+    pub(crate) fn of(salt: Option<&[u8]>, key: &[u8]) -> Self {
+        Self(Hkdf::new(salt, key))
+    }
+
+    pub(crate) fn expand<const N: usize>(&self, label: &str, fields: &[&[u8]]) -> Zeroizing<[u8; N]> {
+        const { assert!(N <= 255 * 32, "HKDF-SHA256 yields at most 255 blocks") };
+        let mut out = Zeroizing::new([0; N]);
+        let made = match fields {
+            [] => self.0.expand(label.as_bytes(), out.as_mut()),
+            fields => {
+                let info: Vec<&[u8]> = std::iter::once(label.as_bytes()).chain(fields.iter().copied()).collect();
+                self.0.expand_multi_info(&info, out.as_mut())
+            }
+        };
+        made.expect("the length is checked at compile time");
+        out
+    }
 }
 
 /// `label ‖ fields`, what is signed or bound as associated data.

@@ -28,14 +28,16 @@ pub const EXTRA_TAG: u8 = 0x59;
 pub struct Event {
     header: Header,
     payload: Payload,
+    body: BodyHash,
     id: EventId,
 }
 
 impl Event {
     /// Names an event.
     pub fn new(header: Header, payload: Payload) -> Self {
-        let id = event_id(&header, &payload.hash());
-        Self { header, payload, id }
+        let body = payload.hash();
+        let id = event_id(&header, &body);
+        Self { header, payload, body, id }
     }
 
     /// What came over the wire, named, its signature beside it and not yet checked.
@@ -59,6 +61,11 @@ impl Event {
         &self.payload
     }
 
+    /// The hash of the body, which the id covers.
+    pub fn body_hash(&self) -> BodyHash {
+        self.body
+    }
+
     /// Its id (E1).
     pub fn id(&self) -> EventId {
         self.id
@@ -71,8 +78,8 @@ impl Event {
 
     /// The same event without its body: what a fork proof is made of (F1).
     pub fn hollow(&self) -> Self {
-        let payload = Payload::Hollow(self.payload.hash());
-        Self { header: self.header.clone(), payload, id: self.id }
+        let payload = Payload::Hollow(self.body);
+        Self { header: self.header.clone(), payload, ..*self }
     }
 }
 
@@ -229,7 +236,7 @@ mod tests {
                 if bits % 2 == 0 {
                     sealed(&mut event.header);
                 }
-                let hash = event.payload.hash();
+                let hash = event.body;
                 assert_eq!(event_id(&event.header, &hash).into_bytes(), change(&event.header, &hash).hash().0);
             }
         }

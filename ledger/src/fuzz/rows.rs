@@ -120,7 +120,7 @@ impl Damage<'_> {
         let table = self.table();
         let rows = batch.raw_rows(table).expect("memory does not fail");
         let (key, value) = self.of(&rows);
-        batch.raw_write(table, key, value);
+        batch.raw_write(table, &key, value.as_deref());
     }
 
     fn to_block(&self, table: &mut Table<'_, &'static [u8], &'static [u8]>) -> Result<(), redb::StorageError> {

@@ -20,7 +20,7 @@ use y7ke_crypto::sign::{Signed, Verified};
 use super::StorageError;
 use super::batch::{Batch, News};
 use super::raw::Tbl;
-use super::schema::{self, DueNotice, Place, Record, name, pair};
+use super::schema::{DueNotice, Place, Record, name, pair};
 use super::view::{Content, EventRef};
 use super::walks::Past;
 use crate::admit::{Facts, Refusal, Verdict, judge, open_body};
@@ -167,10 +167,10 @@ impl Batch {
     pub fn rebuild_projections(&mut self, log: &LogId) -> Result<(), StorageError> {
         let Some(number) = self.log_number(log)? else { return Ok(()) };
         fold::clear(self, log)?;
-        let mut page = self.page_before(number, None)?;
-        while let Some((last, ..)) = page.last() {
-            let next = self.page_before(number, Some(last))?;
-            for (_, place, record) in page.into_iter().filter(|(_, _, record)| record.live) {
+        let mut page = self.page_behind(number, None)?;
+        while let Some((last, _)) = page.last() {
+            let next = self.page_behind(number, Some(last))?;
+            for (place, record) in page.into_iter().filter(|(_, record)| record.live) {
                 self.fold_event(&place, &record)?;
             }
             page = next;
@@ -364,7 +364,7 @@ impl Batch {
             generation: facts.generation,
             epoch: facts.epoch,
             next_chain: facts.next_chain,
-            body: event.payload().hash(),
+            body: event.body_hash(),
             sig: *event.sig(),
             header: event.header().clone(),
         })
@@ -376,23 +376,21 @@ impl Batch {
             self.put_body(place, record.header.class, bytes);
         }
         self.view.memo.ids.insert(record.id, *place);
-        self.put(Tbl::Arrival, record.arrival.to_be_bytes().to_vec(), place.key());
-        let order = schema::order_key(place.log, record.header.hlc, &record.header.device, place);
-        self.put(Tbl::Order, order, place.device.to_be_bytes().to_vec());
+        self.view.memo.arrive(record.arrival, place);
     }
 
     /// A body as it travelled: a sealed one as it is; an open one holds names, so it is sealed here.
     fn put_body(&mut self, place: &Place, class: Class, bytes: &[u8]) {
         match class {
             Class::Open => self.put_sealed(Tbl::Bodies, place.key(), bytes),
-            Class::Sealed => self.put(Tbl::Bodies, place.key(), bytes.to_vec()),
+            Class::Sealed => self.put(Tbl::Bodies, place.key(), bytes),
         }
     }
 
     /// Remembers whose a device is; admission has proved it.
     fn introduce(&mut self, place: &Place, body: Option<&Body>) {
         if let Some(root) = body.and_then(introduced_root) {
-            self.put(Tbl::Names, name::member(place.log, place.device), root.as_bytes().to_vec());
+            self.put(Tbl::Names, name::member(place.log, place.device), root.as_bytes());
             self.view.memo.members.insert((place.log, place.device), root);
         }
     }
@@ -528,7 +526,7 @@ impl Batch {
     /// Computes the live set afresh; says whether events have left it.
     fn recount(&mut self, log: u32) -> Result<bool, StorageError> {
         let state = self.state_mut(log)?.clone();
-        let nodes = self.view.backward(log);
+        let nodes = self.view.in_order(log, true)?.map(|found| found.map(|(_, record)| record.node()));
         let (dead, frontier) = live_set(nodes, |device| state.is_out(device))?;
         let mut lost = false;
         for id in &dead {

@@ -91,7 +91,7 @@ impl Batch {
     }
 
     /// Puts any bytes under any key, or takes what is there away.
-    pub(crate) fn raw_write(&mut self, table: Tbl, key: Vec<u8>, value: Option<Vec<u8>>) {
+    pub(crate) fn raw_write(&mut self, table: Tbl, key: &[u8], value: Option<&[u8]>) {
         match value {
             Some(value) => self.view.tables.put(table, key, value),
             None => self.view.tables.delete(table, key),
@@ -111,7 +111,7 @@ impl Batch {
         self.write_memo()?;
         let Self { mut view, lease, mut rng, .. } = self;
         for (number, state) in std::mem::take(&mut view.states) {
-            view.tables.put(Tbl::Logs, number.to_be_bytes().to_vec(), state.to_bytes());
+            view.tables.put(Tbl::Logs, &number.to_be_bytes(), &state.to_bytes());
         }
         lease.commit(view.tables.into_writes(), &mut rng)
     }
@@ -132,8 +132,8 @@ impl Batch {
         let id = spec.id();
         if self.log_number(&id)?.is_none() {
             let number = self.next_number(meta::NEXT_LOG)?;
-            self.put(Tbl::Names, name::log(&id), number.to_be_bytes().to_vec());
-            self.put(Tbl::Logs, number.to_be_bytes().to_vec(), LogState::new(spec).to_bytes());
+            self.put(Tbl::Names, name::log(&id), number.to_be_bytes());
+            self.put(Tbl::Logs, number.to_be_bytes(), LogState::new(spec).to_bytes());
         }
         Ok(id)
     }
@@ -141,7 +141,7 @@ impl Batch {
     /// Says which device this is: the boxes for it are opened. Appending says so as well.
     pub fn set_device(&mut self, device: DeviceId) -> Result<(), StorageError> {
         if self.device()? != Some(device) {
-            self.put(Tbl::Meta, meta::ME.to_vec(), device.as_bytes().to_vec());
+            self.put(Tbl::Meta, meta::ME, device.as_bytes());
         }
         Ok(())
     }
@@ -149,38 +149,40 @@ impl Batch {
 
 /// Writing, for the store's own modules.
 impl Batch {
-    pub(super) fn put(&mut self, table: Tbl, key: Vec<u8>, value: Vec<u8>) {
-        self.view.tables.put(table, key, value);
+    pub(super) fn put(&mut self, table: Tbl, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.view.tables.put(table, key.as_ref(), value.as_ref());
     }
 
-    pub(super) fn delete(&mut self, table: Tbl, key: Vec<u8>) {
-        self.view.tables.delete(table, key);
+    pub(super) fn delete(&mut self, table: Tbl, key: impl AsRef<[u8]>) {
+        self.view.tables.delete(table, key.as_ref());
     }
 
     /// Seals a value, bound to its place.
-    pub(super) fn put_sealed(&mut self, table: Tbl, key: Vec<u8>, plain: &[u8]) {
-        let sealed = self.view.keys.of(table).seal(&mut self.rng, &context(table, &key), plain);
+    pub(super) fn put_sealed(&mut self, table: Tbl, key: impl AsRef<[u8]>, plain: &[u8]) {
+        let key = key.as_ref();
+        let sealed = self.view.keys.of(table).seal(&mut self.rng, &context(table, key), plain);
         self.put(table, key, sealed);
     }
 
     /// What the memo held back until now.
     fn write_memo(&mut self) -> Result<(), StorageError> {
         self.write_ids()?;
-        let Memo { infos, chains, keys, arrival, .. } = std::mem::take(&mut self.view.memo);
+        let Memo { infos, chains, keys, arrival, arrived, .. } = std::mem::take(&mut self.view.memo);
         for (number, info) in infos {
             self.put(Tbl::Epochs, epoch_key::by_number(number), info.to_bytes());
         }
-        for ((epoch, device, chain), key) in keys {
-            self.put_sealed(Tbl::Keys, schema::triple(epoch, device, chain), key.expose());
-        }
+        self.write_keys(&keys);
         for ((epoch, device), chain) in chains {
             match chain {
                 Some(chain) => self.put_sealed(Tbl::Chains, schema::pair(epoch, device), chain.expose().as_slice()),
                 None => self.delete(Tbl::Chains, schema::pair(epoch, device)),
             }
         }
+        for run in arrived {
+            self.put(Tbl::Arrival, run.key(), run.value());
+        }
         if let Some(arrival) = arrival {
-            self.put(Tbl::Meta, meta::NEXT_ARRIVAL.to_vec(), arrival.to_be_bytes().to_vec());
+            self.put(Tbl::Meta, meta::NEXT_ARRIVAL, arrival.to_be_bytes());
         }
         Ok(())
     }
@@ -192,7 +194,7 @@ impl Batch {
 
     pub(super) fn next_long(&mut self, kind: &[u8]) -> Result<u64, StorageError> {
         let next = self.last_long(kind)? + 1;
-        self.put(Tbl::Meta, kind.to_vec(), next.to_be_bytes().to_vec());
+        self.put(Tbl::Meta, kind, next.to_be_bytes());
         Ok(next)
     }
 
@@ -237,8 +239,8 @@ impl Batch {
 
     fn give_number(&mut self, device: &DeviceId) -> Result<u32, StorageError> {
         let number = self.next_number(meta::NEXT_DEVICE)?;
-        self.put(Tbl::Names, name::device(device), number.to_be_bytes().to_vec());
-        self.put(Tbl::Names, name::device_number(number), device.as_bytes().to_vec());
+        self.put(Tbl::Names, name::device(device), number.to_be_bytes());
+        self.put(Tbl::Names, name::device_number(number), device.as_bytes());
         Ok(number)
     }
 

@@ -17,14 +17,12 @@
 
 pub(crate) mod fuzz;
 
-use std::borrow::Cow;
-use std::iter::Peekable;
 use std::ops::Range;
 
 use redb::{ReadableTable, Table};
 
 use super::StorageError;
-use super::raw::Writes;
+use super::writes::{Write, Writes};
 
 /// Most bytes of a block of several rows: a page of redb less its head and the longest key.
 pub(super) const TARGET: usize = 3_900;
@@ -98,28 +96,42 @@ pub(super) fn last_key(block: &[u8]) -> Result<Vec<u8>, StorageError> {
 }
 
 /// Writes everything that waits: each block that is touched is read once and replaced.
-pub(super) fn flush(table: &mut Table<'_, Bytes, Bytes>, writes: Writes) -> Result<(), StorageError> {
-    let mut writes = writes.into_iter().peekable();
+pub(super) fn flush(table: &mut Table<'_, Bytes, Bytes>, writes: &Writes) -> Result<(), StorageError> {
+    let mut writes = writes.iter().peekable();
     while let Some((first, _)) = writes.peek() {
         let old = block_for(table, first)?;
-        let from = old.as_ref().map_or(first.as_slice(), |(key, _)| key.as_slice());
+        let from = old.as_ref().map_or(*first, |(key, _)| key.as_slice());
         let end = key_after(table, from)?;
-        let mine = std::iter::from_fn(|| writes.next_if(|(key, _)| end.as_ref().is_none_or(|end| key < end)));
-        let rows = merge(old.as_ref().map_or(&[], |(_, block)| block), mine)?;
-        let blocks = pack(&rows, end.is_none());
-        if let Some((key, _)) = &old
-            && blocks.iter().all(|(new, _)| new != key)
-        {
-            table.remove(key.as_slice())?;
-        }
-        for (key, block) in &blocks {
-            table.insert(key.as_slice(), block.as_slice())?;
+        let mine =
+            std::iter::from_fn(|| writes.next_if(|(key, _)| end.as_ref().is_none_or(|end| *key < end.as_slice())));
+        let mine: Vec<_> = mine.collect();
+        match old {
+            None => put_all(table, &pack(&rows_of(&mine), end.is_none()))?,
+            Some((key, block)) if end.is_none() && is_behind(&mine, &block)? => append_all(table, key, block, &mine)?,
+            Some((key, block)) => {
+                let held = Held::read(&block)?;
+                let blocks = pack(&held.with(&block, &mine), end.is_none());
+                if blocks.iter().all(|(new, _)| *new != key) {
+                    table.remove(key.as_slice())?;
+                }
+                put_all(table, &blocks)?;
+            }
         }
     }
     Ok(())
 }
 
 type Stored = (Vec<u8>, Vec<u8>);
+
+/// A key and its value.
+type Row<'b> = (&'b [u8], &'b [u8]);
+
+fn put_all(table: &mut Table<'_, Bytes, Bytes>, blocks: &[Stored]) -> Result<(), StorageError> {
+    for (key, block) in blocks {
+        table.insert(key.as_slice(), block.as_slice())?;
+    }
+    Ok(())
+}
 
 /// The block that this key belongs into: the one before it, or the very first.
 fn block_for(table: &Table<'_, Bytes, Bytes>, key: &[u8]) -> Result<Option<Stored>, StorageError> {
@@ -137,33 +149,69 @@ fn key_after(table: &Table<'_, Bytes, Bytes>, key: &[u8]) -> Result<Option<Vec<u
     Ok(next.map(|(key, _)| key.value().to_vec()))
 }
 
-type Row<'b> = (Vec<u8>, Cow<'b, [u8]>);
+/// The rows that are set, without those that are taken away.
+fn rows_of<'w>(writes: &[Write<'w>]) -> Vec<Row<'w>> {
+    writes.iter().filter_map(|(key, value)| Some((*key, (*value)?))).collect()
+}
 
-/// The rows of a block with the writes on top.
-fn merge(block: &[u8], writes: impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Result<Vec<Row<'_>>, StorageError> {
-    let (mut rows, mut writes, mut cursor) = (Vec::new(), writes.peekable(), Cursor::default());
-    while let Some(value) = cursor.next(block)? {
-        take_below(cursor.key(), &mut writes, &mut rows);
-        if writes.peek().is_none_or(|(key, _)| key != cursor.key()) {
-            rows.push((cursor.key().to_vec(), Cow::Borrowed(&block[value])));
+/// Whether all of these come after the last row of the table.
+fn is_behind(writes: &[Write<'_>], last: &[u8]) -> Result<bool, StorageError> {
+    let last = last_key(last)?;
+    Ok(writes.first().is_some_and(|(first, _)| last.as_slice() < *first))
+}
+
+/// What grows at its end needs no merging: the last block is filled, and others follow.
+fn append_all(
+    table: &mut Table<'_, Bytes, Bytes>,
+    key: Vec<u8>,
+    block: Vec<u8>,
+    writes: &[Write<'_>],
+) -> Result<(), StorageError> {
+    let last = last_key(&block)?;
+    let (rows, before) = (rows_of(writes), block.len());
+    let mut packer = Packer { blocks: vec![(key, block)], enough: TARGET, before: &last };
+    rows.iter().for_each(|(key, value)| packer.push(key, value));
+    let is_touched = packer.blocks.first().is_some_and(|(_, block)| block.len() > before);
+    put_all(table, packer.blocks.get(usize::from(!is_touched)..).unwrap_or_default())
+}
+
+/// The rows of a block, their keys whole.
+struct Held {
+    keys: Vec<u8>,
+    rows: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Held {
+    fn read(block: &[u8]) -> Result<Self, StorageError> {
+        let (mut held, mut cursor) = (Self { keys: Vec::with_capacity(TARGET), rows: Vec::new() }, Cursor::default());
+        while let Some(value) = cursor.next(block)? {
+            let from = held.keys.len();
+            held.keys.extend_from_slice(cursor.key());
+            held.rows.push((from..held.keys.len(), value));
         }
+        Ok(held)
     }
-    rows.extend(writes.filter_map(put));
-    Ok(rows)
+
+    /// These rows with the writes on top.
+    fn with<'b>(&'b self, block: &'b [u8], writes: &[Write<'b>]) -> Vec<Row<'b>> {
+        let mut rows = Vec::with_capacity(self.rows.len() + writes.len());
+        let mut writes = writes.iter().copied().peekable();
+        for (key, value) in &self.rows {
+            let key = &self.keys[key.clone()];
+            while let Some(write) = writes.next_if(|(written, _)| *written < key) {
+                rows.extend(put(write));
+            }
+            if writes.peek().is_none_or(|(written, _)| *written != key) {
+                rows.push((key, &block[value.clone()]));
+            }
+        }
+        rows.extend(writes.filter_map(put));
+        rows
+    }
 }
 
-fn take_below<'b>(
-    key: &[u8],
-    writes: &mut Peekable<impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>>,
-    rows: &mut Vec<Row<'b>>,
-) {
-    while let Some(write) = writes.next_if(|(written, _)| written.as_slice() < key) {
-        rows.extend(put(write));
-    }
-}
-
-fn put<'b>((key, value): (Vec<u8>, Option<Vec<u8>>)) -> Option<Row<'b>> {
-    value.map(|value| (key, Cow::Owned(value)))
+fn put<'b>((key, value): Write<'b>) -> Option<Row<'b>> {
+    Some((key, value?))
 }
 
 /// Lays rows out in blocks. What grows at its end fills each block; what grows inside is cut evenly, so
@@ -171,23 +219,34 @@ fn put<'b>((key, value): (Vec<u8>, Option<Vec<u8>>)) -> Option<Row<'b>> {
 fn pack(rows: &[Row<'_>], at_end: bool) -> Vec<Stored> {
     let total: usize = rows.iter().map(|(key, value)| HEAD + key.len() + value.len()).sum();
     let even = total.div_ceil(total.div_ceil(TARGET).max(1));
-    let enough = if at_end { TARGET } else { even };
-    let mut blocks: Vec<Stored> = Vec::new();
-    let mut before: &[u8] = &[];
-    for (key, value) in rows {
-        match blocks.last_mut() {
-            Some((_, block)) if block.len() < enough && block.len() + HEAD + key.len() + value.len() <= TARGET => {
-                append(block, before, key, value);
+    let mut packer = Packer { blocks: Vec::new(), enough: if at_end { TARGET } else { even }, before: &[] };
+    rows.iter().for_each(|(key, value)| packer.push(key, value));
+    packer.blocks
+}
+
+struct Packer<'r> {
+    blocks: Vec<Stored>,
+    /// A block with so many bytes gets no further row.
+    enough: usize,
+    /// The key of the last row.
+    before: &'r [u8],
+}
+
+impl<'r> Packer<'r> {
+    fn push(&mut self, key: &'r [u8], value: &[u8]) {
+        let most = HEAD + key.len() + value.len();
+        match self.blocks.last_mut() {
+            Some((_, block)) if block.len() < self.enough && block.len() + most <= TARGET => {
+                append(block, self.before, key, value);
             }
             _ => {
-                let mut block = Vec::with_capacity(TARGET.max(HEAD + key.len() + value.len()));
+                let mut block = Vec::with_capacity(TARGET.max(most));
                 append(&mut block, &[], key, value);
-                blocks.push((key.clone(), block));
+                self.blocks.push((key.to_vec(), block));
             }
         }
-        before = key;
+        self.before = key;
     }
-    blocks
 }
 
 fn append(block: &mut Vec<u8>, before: &[u8], key: &[u8], value: &[u8]) {
@@ -244,20 +303,20 @@ mod tests {
             let database = Database::builder().create_with_backend(redb::backends::InMemoryBackend::new()).unwrap();
             let mut model = BTreeMap::new();
             for round in 0..40_u64 {
-                let mut writes = Writes::new();
+                let mut writes = Writes::default();
                 for n in 0..below(&mut rng, 120) as u64 {
                     let number = if kind == 0 { round * 200 + n } else { rng.next_u64() % (3_000 * kind) };
                     let key = [b"prefix".as_slice(), &number.to_be_bytes()].concat();
                     let length = if below(&mut rng, 50) == 0 { 9_000 } else { below(&mut rng, 300) };
                     let value = (below(&mut rng, 4) > 0).then(|| vec![round as u8; length]);
-                    match &value {
-                        Some(value) => drop(model.insert(key.clone(), value.clone())),
+                    writes.set(&key, value.as_deref());
+                    match value {
+                        Some(value) => drop(model.insert(key, value)),
                         None => drop(model.remove(&key)),
                     }
-                    writes.insert(key, value);
                 }
                 let transaction = database.begin_write().unwrap();
-                flush(&mut transaction.open_table(TABLE).unwrap(), writes).unwrap();
+                flush(&mut transaction.open_table(TABLE).unwrap(), &writes).unwrap();
                 transaction.commit().unwrap();
                 assert_eq!(all(&database), model);
             }
@@ -268,7 +327,8 @@ mod tests {
     /// What grows at its end fills its pages.
     #[test]
     fn appending_leaves_no_holes() {
-        let rows: Vec<Row<'_>> = (0..1_000_u64).map(|n| (n.to_be_bytes().to_vec(), vec![1; 90].into())).collect();
+        let keys: Vec<_> = (0..1_000_u64).map(u64::to_be_bytes).collect();
+        let rows: Vec<Row<'_>> = keys.iter().map(|key| (key.as_slice(), [1; 90].as_slice())).collect();
         let blocks = pack(&rows, true);
         assert!(blocks.iter().all(|(_, block)| block.len() <= TARGET));
         assert!(blocks.len() <= 1_000 * (90 + HEAD + 2) / (TARGET - 100), "{}", blocks.len());
@@ -278,7 +338,7 @@ mod tests {
     #[test]
     fn broken_blocks_are_damage() {
         let mut rng = rng(2);
-        let good = pack(&[(vec![1, 2], vec![3; 9].into()), (vec![1, 3], vec![4; 9].into())], true).remove(0).1;
+        let good = pack(&[(&[1, 2], &[3; 9]), (&[1, 3], &[4; 9])], true).remove(0).1;
         for _ in 0..2_000 {
             let mut bad = good.clone();
             let at = below(&mut rng, bad.len());

@@ -1,8 +1,8 @@
 //! Where an event stands, by its id.
 //!
 //! ```text
-//! commit n      ─▶ fresh:  run n · id ─▶ place         a run per commit: its rows are neighbours
-//! commit n + 16 ─▶ ids:    id ─▶ place                 all runs at once, in order of id
+//! commit n      ─▶ fresh:  run n ─▶ n × ( id 32 · place 20 ), ascending       a run per commit, one value each
+//! commit n + 16 ─▶ ids:    id ─▶ place                                        all runs at once, in order of id
 //! lookup           the batch · ids · run by run, the newest first
 //! ```
 //!
@@ -10,13 +10,13 @@
 //! (at 100,000 events 0.9 pages per event, which was a third of all that ingest cost). So the ids of some commits
 //! wait together, and a page that has to be copied takes several of them.
 
-use std::ops::ControlFlow;
+use std::ops::Range;
 
 use y7ke_crypto::ids::EventId;
 
 use super::StorageError;
 use super::batch::Batch;
-use super::raw::{Range, Tbl};
+use super::raw::Tbl;
 use super::schema::{Place, meta, number_at, pair};
 use super::view::View;
 
@@ -34,8 +34,9 @@ impl View {
         }
         let (first, next) = self.runs_of_ids()?;
         for run in (first..next).rev() {
-            if let Some(value) = self.tables.get(Tbl::Fresh, &fresh_key(run, id))? {
-                return Place::from_key(&value).map(Some);
+            let found = self.tables.see(Tbl::Fresh, &run.to_be_bytes(), |run| run.and_then(|run| find(run, id)))?;
+            if let Some(place) = found {
+                return Place::from_key(&place).map(Some);
             }
         }
         Ok(None)
@@ -58,37 +59,50 @@ impl Batch {
             return Ok(());
         }
         let (mut first, mut next) = self.view.runs_of_ids()?;
+        let new = ids.iter().map(|(id, place)| entry(id, place));
         if next - first < RUNS {
-            for (id, place) in ids {
-                self.put(Tbl::Fresh, fresh_key(next, &id), place.key());
-            }
+            let run: Vec<u8> = new.flatten().collect();
+            self.put(Tbl::Fresh, next.to_be_bytes(), run);
             next += 1;
         } else {
-            self.merge_runs()?;
-            for (id, place) in ids {
-                self.put(Tbl::Ids, id.as_bytes().to_vec(), place.key());
-            }
+            let new = new.collect();
+            self.merge_runs(first..next, new)?;
             (first, next) = (0, 0);
         }
-        self.put(Tbl::Meta, meta::FRESH.to_vec(), pair(first, next));
+        self.put(Tbl::Meta, meta::FRESH, pair(first, next));
         Ok(())
     }
 
-    fn merge_runs(&mut self) -> Result<(), StorageError> {
-        let mut rows = Vec::new();
-        self.view.tables.walk(Tbl::Fresh, Range::ALL, &mut |key, value| {
-            rows.push((key.to_vec(), value.to_vec()));
-            Ok(ControlFlow::Continue(()))
-        })?;
-        for (key, place) in rows {
-            let id = key.get(4..).ok_or(StorageError::Damaged { what: "fresh id" })?;
-            self.put(Tbl::Ids, id.to_vec(), place);
-            self.delete(Tbl::Fresh, key);
+    /// Brings all runs that wait into the table of ids, and these with them.
+    fn merge_runs(&mut self, runs: Range<u32>, mut all: Vec<[u8; ENTRY]>) -> Result<(), StorageError> {
+        for run in runs {
+            self.view.tables.see(Tbl::Fresh, &run.to_be_bytes(), |run| {
+                all.extend(run.unwrap_or_default().as_chunks::<ENTRY>().0);
+            })?;
+            self.delete(Tbl::Fresh, run.to_be_bytes());
+        }
+        all.sort_unstable();
+        for entry in all {
+            let (id, place) = entry.split_at(EventId::LEN);
+            self.put(Tbl::Ids, id, place);
         }
         Ok(())
     }
 }
 
-fn fresh_key(run: u32, id: &EventId) -> Vec<u8> {
-    [run.to_be_bytes().as_slice(), id.as_bytes()].concat()
+/// Bytes of an id and its place in a run.
+const ENTRY: usize = EventId::LEN + Place::LEN;
+
+fn entry(id: &EventId, place: &Place) -> [u8; ENTRY] {
+    let mut entry = [0; ENTRY];
+    entry[..EventId::LEN].copy_from_slice(id.as_bytes());
+    entry[EventId::LEN..].copy_from_slice(&place.key());
+    entry
+}
+
+/// The place of this id in a run.
+fn find(run: &[u8], id: &EventId) -> Option<[u8; Place::LEN]> {
+    let (entries, _) = run.as_chunks::<ENTRY>();
+    let at = entries.binary_search_by(|entry| entry[..EventId::LEN].cmp(id.as_bytes())).ok()?;
+    entries[at].last_chunk().copied()
 }

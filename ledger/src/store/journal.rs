@@ -147,8 +147,14 @@ impl Journal {
 
     /// Whether a batch is to be written here, and not into redb.
     pub(super) fn takes(&self, rows: &Layer) -> bool {
-        let size: usize = rows.iter().map(|(_, key, value)| size_of_row(key, value.as_deref())).sum();
-        size <= LARGE && self.end + HEAD + y7ke_crypto::vault::SEAL_OVERHEAD + size <= RECORDS + LIMIT
+        let mut size = 0;
+        for (_, key, value) in rows.iter() {
+            size += size_of_row(key, value);
+            if size > LARGE {
+                return false;
+            }
+        }
+        self.end + HEAD + y7ke_crypto::vault::SEAL_OVERHEAD + size <= RECORDS + LIMIT
     }
 
     /// Writes a batch down; when this returns it is durable.
@@ -228,7 +234,7 @@ fn check_of(number: &[u8; 8], sealed: &[u8]) -> [u8; 16] {
 
 fn sealed(number: u64, rows: &Layer, key: &SubKey, rng: &mut impl CryptoRng) -> Vec<u8> {
     let mut plain = Vec::new();
-    rows.iter().for_each(|(table, key, value)| put_row(&mut plain, table, key, value.as_deref()));
+    rows.iter().for_each(|(table, key, value)| put_row(&mut plain, table, key, value));
     let number = number.to_le_bytes();
     let sealed = key.seal(rng, &number, &plain);
     let length = u32::try_from(sealed.len()).expect("a batch of the journal is small");
@@ -256,12 +262,12 @@ fn read_row<'p>(plain: &'p [u8], rows: &mut Layer) -> Option<&'p [u8]> {
     let (key, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([*k0, *k1])))?;
     match u32::from_le_bytes(*length) {
         GONE => {
-            rows.set(*table, key.to_vec(), None);
+            rows.set(*table, key, None);
             Some(rest)
         }
         length => {
             let (value, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-            rows.set(*table, key.to_vec(), Some(value.to_vec()));
+            rows.set(*table, key, Some(value));
             Some(rest)
         }
     }

@@ -137,12 +137,12 @@ impl View {
 impl Batch {
     /// Keeps a secret under a name.
     pub fn put_secret(&mut self, name: &str, secret: &[u8]) {
-        self.put_sealed(Tbl::Secrets, name.as_bytes().to_vec(), secret);
+        self.put_sealed(Tbl::Secrets, name.as_bytes(), secret);
     }
 
     /// Forgets a secret.
     pub fn delete_secret(&mut self, name: &str) {
-        self.delete(Tbl::Secrets, name.as_bytes().to_vec());
+        self.delete(Tbl::Secrets, name.as_bytes());
     }
 
     /// Keeps an acknowledgement if it is the newest of its device, and drops the boxes that it makes
@@ -186,7 +186,7 @@ impl Batch {
             let oldest = known.last().map(|row| address_key(peer, &row.address));
             oldest.into_iter().for_each(|key| self.delete(Tbl::Addresses, key));
         }
-        self.put(Tbl::Addresses, address_key(peer, address), worked_ms.to_be_bytes().to_vec());
+        self.put(Tbl::Addresses, address_key(peer, address), worked_ms.to_be_bytes());
         Ok(())
     }
 
@@ -207,7 +207,7 @@ impl Batch {
 
     /// Remembers a request id until `until_ms` (C1: its expiry and a day).
     pub fn note_seen(&mut self, request: &RequestId, until_ms: u64) {
-        self.put(Tbl::Seen, request.as_bytes().to_vec(), until_ms.to_be_bytes().to_vec());
+        self.put(Tbl::Seen, request.as_bytes(), until_ms.to_be_bytes());
     }
 
     /// Forgets the request ids whose time is over.
@@ -225,17 +225,17 @@ impl Batch {
 
     /// Keeps what was typed until it rests in the account log.
     pub fn put_draft(&mut self, log: &LogId, words: &str) {
-        self.put_sealed(Tbl::Drafts, log.as_bytes().to_vec(), words.as_bytes());
+        self.put_sealed(Tbl::Drafts, log.as_bytes(), words.as_bytes());
     }
 
     /// It rests there now, or was sent.
     pub fn forget_draft(&mut self, log: &LogId) {
-        self.delete(Tbl::Drafts, log.as_bytes().to_vec());
+        self.delete(Tbl::Drafts, log.as_bytes());
     }
 
     /// Sets a setting of this device alone.
     pub fn put_setting(&mut self, key: &str, value: &str) {
-        self.put_sealed(Tbl::Settings, key.as_bytes().to_vec(), value.as_bytes());
+        self.put_sealed(Tbl::Settings, key.as_bytes(), value.as_bytes());
     }
 
     /// A prekey opened something: a new one is due when this one is a day old (K4).
@@ -253,7 +253,7 @@ impl Batch {
         for (id, before) in self.prekeys()? {
             let age = prekey_ran(before, now_ms);
             if prekey_may_go(&age) {
-                self.delete(Tbl::Prekeys, id.as_bytes().to_vec());
+                self.delete(Tbl::Prekeys, id.as_bytes());
                 gone += 1;
             } else if age != before
                 && let Some(secret) = self.prekey_secret(&id)?
@@ -277,7 +277,7 @@ impl Batch {
 
     fn put_prekey(&mut self, id: &PrekeyId, age: PrekeyAge, secret: &PrekeySecret) {
         let plain = Zeroizing::new([age.to_bytes().as_slice(), secret.expose()].concat());
-        self.put_sealed(Tbl::Prekeys, id.as_bytes().to_vec(), &plain);
+        self.put_sealed(Tbl::Prekeys, id.as_bytes(), &plain);
     }
 
     /// What cannot be opened, whatever the reason, in the one form that an acknowledgement has.

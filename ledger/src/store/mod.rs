@@ -7,6 +7,7 @@
 //!
 //! mod      Ledger, Storage, errors          batch      numbers, states, commit
 //! raw      tables of bytes, in layers       admitting  the door: admit, release, live set, forks
+//! writes   rows of a layer, in order        
 //! journal  commits that redb has not seen   memo       what a batch need not look up twice
 //! blocks   many rows in one value of redb
 //! schema   keys and values                  opening    boxes, chains, event keys, bodies
@@ -29,6 +30,7 @@ pub(crate) mod blocks;
 mod index;
 pub(crate) mod journal;
 mod keeping;
+mod lockbox;
 mod memo;
 mod opening;
 pub(crate) mod raw;
@@ -36,8 +38,10 @@ mod rows;
 pub(crate) mod schema;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod view;
 mod walks;
+mod writes;
 mod writing;
 
 use std::path::{Path, PathBuf};
@@ -54,7 +58,7 @@ use crate::orphans::Pool;
 use crate::rows::BrokenRow;
 use journal::Journal;
 use raw::{Base, Layer, Tables, Tbl};
-use schema::{FORMAT, NO_JOURNAL, ROWS_ALONE, meta};
+use schema::{FORMAT, NO_JOURNAL, ROWS_ALONE, ROWS_EACH, meta};
 
 pub use admitting::{Admission, Admitted, ProofOutcome};
 pub use batch::{Batch, News};
@@ -281,7 +285,7 @@ impl Inner {
     fn write_down(&self, last: u64, rows: Layer) -> Result<(), StorageError> {
         let mut all = Layer::clone(&Arc::clone(&lock(&self.shown).above));
         all.lay(rows);
-        all.set(Tbl::Meta, meta::JOURNAL.to_vec(), Some(last.to_be_bytes().to_vec()));
+        all.set(Tbl::Meta, meta::JOURNAL, Some(&last.to_be_bytes()));
         let transaction = begin_write(&self.database)?;
         all.flush(&transaction)?;
         transaction.commit()?;
@@ -308,8 +312,11 @@ impl Ledger {
     /// Opens the log, or makes a new one.
     pub fn open(storage: Storage, keys: SubKeys) -> Result<Self, StorageError> {
         let Files { database, journal, folder } = Files::of(storage)?;
-        let applied = prepare(&database, journal.as_ref(), folder.as_deref())?;
-        let (journal, above) = Journal::open(journal, applied, &keys.journal)?;
+        let Prepared { applied, is_old } = prepare(&database, journal.as_ref(), folder.as_deref())?;
+        let (mut journal, mut above) = Journal::open(journal, applied, &keys.journal)?;
+        if is_old {
+            join(&database, &mut journal, std::mem::replace(&mut above, Layer::empty()))?;
+        }
         let shown = Shown::checkpoint(&database, above)?;
         let inner = Inner {
             database,
@@ -387,16 +394,29 @@ fn begin_write(database: &Database) -> Result<WriteTransaction, StorageError> {
     Ok(transaction)
 }
 
-/// Makes the tables of a new file, brings an older one up to date, or checks the format; the number of the last
-/// record that redb has.
-fn prepare(database: &Database, journal: &dyn StorageBackend, folder: Option<&Path>) -> Result<u64, StorageError> {
+/// What was found in redb.
+struct Prepared {
+    /// The number of the last record of the journal that is in it.
+    applied: u64,
+    /// Whether its rows are those of [`ROWS_EACH`]: they are brought up to date with those of its journal.
+    is_old: bool,
+}
+
+/// Makes the tables of a new file, brings one that had no journal up to date, or checks the format.
+fn prepare(database: &Database, journal: &dyn StorageBackend, folder: Option<&Path>) -> Result<Prepared, StorageError> {
     let transaction = begin_write(database)?;
     raw::create_all(&transaction)?;
     let found = raw::read_meta(&transaction, meta::FORMAT)?;
     match found.as_deref().map(<[u8; 4]>::try_from).map(|bytes| bytes.map(u32::from_le_bytes)) {
-        None | Some(Ok(NO_JOURNAL)) => {}
-        Some(Ok(ROWS_ALONE)) => raw::pack_all(&transaction)?,
-        Some(Ok(FORMAT)) => return number_of_last(&transaction),
+        None => {}
+        Some(Ok(NO_JOURNAL)) => upgrade::join_rows(&transaction)?,
+        Some(Ok(ROWS_ALONE)) => {
+            upgrade::pack_all(&transaction)?;
+            upgrade::join_rows(&transaction)?;
+        }
+        Some(Ok(found @ (FORMAT | ROWS_EACH))) => {
+            return Ok(Prepared { applied: number_of_last(&transaction)?, is_old: found == ROWS_EACH });
+        }
         Some(Ok(found)) => return Err(StorageError::Format { found }),
         Some(Err(_)) => return Err(StorageError::Damaged { what: "format" }),
     }
@@ -406,7 +426,19 @@ fn prepare(database: &Database, journal: &dyn StorageBackend, folder: Option<&Pa
     raw::write_meta(&transaction, meta::JOURNAL, &0_u64.to_be_bytes())?;
     raw::write_meta(&transaction, meta::FORMAT, &FORMAT.to_le_bytes())?;
     transaction.commit()?;
-    Ok(0)
+    Ok(Prepared { applied: 0, is_old: false })
+}
+
+/// Brings a file of [`ROWS_EACH`] up to date, with what its journal held.
+fn join(database: &Database, journal: &mut Journal, mut above: Layer) -> Result<(), StorageError> {
+    let transaction = begin_write(database)?;
+    above.set(Tbl::Meta, meta::JOURNAL, Some(&journal.last().to_be_bytes()));
+    above.flush(&transaction)?;
+    upgrade::join_rows(&transaction)?;
+    raw::write_meta(&transaction, meta::FORMAT, &FORMAT.to_le_bytes())?;
+    transaction.commit()?;
+    journal.restart();
+    Ok(())
 }
 
 fn number_of_last(transaction: &WriteTransaction) -> Result<u64, StorageError> {

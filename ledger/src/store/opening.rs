@@ -15,10 +15,11 @@
 
 use std::ops::ControlFlow;
 
+use y7ke_crypto::boxes::Opener;
 use y7ke_crypto::codec::Wire;
-use y7ke_crypto::epoch::{ChainKey, EpochSecret, KeyBox, Member, Rekey, open_box};
+use y7ke_crypto::epoch::{ChainKey, EpochSecret, KeyBox, Member, Rekey, open_box_by};
 use y7ke_crypto::event::{Class, EventKey, SUITE, open};
-use y7ke_crypto::ids::{DeviceId, EpochId, EventId};
+use y7ke_crypto::ids::{DeviceId, EpochId, EventId, PrekeyId};
 
 use super::StorageError;
 use super::batch::Batch;
@@ -54,14 +55,12 @@ impl View {
         if let Some(key) = self.memo.keys.get(&(epoch, device, chain)) {
             return Ok(Some(EventKey::from_bytes(key.expose())));
         }
-        let Some(bytes) = self.get_sealed(Tbl::Keys, &triple(epoch, device, chain))? else { return Ok(None) };
-        let bytes = bytes.as_slice().try_into().or(Err(StorageError::Damaged { what: "event key" }))?;
-        Ok(Some(EventKey::from_bytes(bytes)))
+        self.stored_key(epoch, device, chain)
     }
 
     fn has_event_key(&self, epoch: u32, device: u32, chain: u32) -> Result<bool, StorageError> {
         let is_new = self.memo.keys.contains_key(&(epoch, device, chain));
-        Ok(is_new || self.tables.contains(Tbl::Keys, &triple(epoch, device, chain))?)
+        Ok(is_new || self.has_stored_key(epoch, device, chain)?)
     }
 
     /// The chain as it was at the last commit.
@@ -102,7 +101,7 @@ impl Batch {
         }
         let has_body = self.view.tables.contains(Tbl::Bodies, &place.key())?;
         match (has_key, has_body) {
-            (true, true) => self.delete_if_there(Tbl::Unopened, place.key())?,
+            (true, true) => self.delete_if_there(Tbl::Unopened, &place.key())?,
             (_, false) => self.lack(place, Lacking::Body),
             (false, true) => self.lack(place, Lacking::Key),
         }
@@ -113,8 +112,8 @@ impl Batch {
         self.put(Tbl::Unopened, place.key(), vec![lacking as u8]);
     }
 
-    fn delete_if_there(&mut self, table: Tbl, key: Vec<u8>) -> Result<(), StorageError> {
-        if self.view.tables.contains(table, &key)? {
+    fn delete_if_there(&mut self, table: Tbl, key: &[u8]) -> Result<(), StorageError> {
+        if self.view.tables.contains(table, key)? {
             self.delete(table, key);
         }
         Ok(())
@@ -139,7 +138,10 @@ impl Batch {
 
     /// Takes the keys of a chain up to this index out of it; says whether the key of this index is there.
     pub(super) fn step_chain(&mut self, epoch: u32, device: u32, index: u32) -> Result<bool, StorageError> {
-        if self.view.has_event_key(epoch, device, index)? {
+        // From its index on, nobody has taken a key out of a chain.
+        let is_open =
+            matches!(self.view.memo.chains.get(&(epoch, device)), Some(Some(chain)) if chain.index() <= index);
+        if !is_open && self.view.has_event_key(epoch, device, index)? {
             return Ok(true);
         }
         let held = match self.view.memo.chains.remove(&(epoch, device)) {
@@ -174,7 +176,7 @@ impl Batch {
         let (device, chain) = (place.device, record.header.chain);
         // A key of this batch is not in the table yet.
         self.view.memo.keys.remove(&(epoch, device, chain));
-        self.delete_if_there(Tbl::Keys, triple(epoch, device, chain))
+        self.destroy_stored_key(epoch, device, chain)
     }
 
     /// Counts a live event in its epoch: after enough of them the next sender renews it (K3).
@@ -272,9 +274,8 @@ impl Batch {
             return Ok(false);
         }
         let log = self.state_mut(info.place.log)?.spec.id();
-        let prekey = self.prekey_secret(&member.prekey)?;
-        let Some(secret) = prekey.and_then(|prekey| open_box(&log, &info.at.device, rekey, &prekey, sealed).ok())
-        else {
+        let opener = self.opener(&member.prekey)?;
+        let Some(secret) = opener.and_then(|with| open_box_by(&log, &info.at.device, rekey, with, sealed).ok()) else {
             info.keyed = Keyed::Broken;
             self.put_epoch(number, &info);
             return Ok(false);
@@ -282,6 +283,15 @@ impl Batch {
         self.note_prekey_used(&member.prekey)?;
         self.install_chains(number, rekey, secret)?;
         Ok(true)
+    }
+
+    /// A prekey, ready to open boxes.
+    fn opener(&mut self, id: &PrekeyId) -> Result<Option<&Opener>, StorageError> {
+        if !self.view.memo.openers.contains_key(id) {
+            let Some(secret) = self.prekey_secret(id)? else { return Ok(None) };
+            self.view.memo.openers.insert(*id, Opener::of(&secret));
+        }
+        Ok(self.view.memo.openers.get(id))
     }
 
     /// Grows the chains of an epoch and opens everything that waited for them.
@@ -300,7 +310,7 @@ impl Batch {
         }
         info.keyed = Keyed::Ready;
         self.put_epoch(number, &info);
-        self.delete_if_there(Tbl::Unopened, info.place.key())?;
+        self.delete_if_there(Tbl::Unopened, &info.place.key())?;
         self.open_waiting(info.place.log, &EpochId::of(&info.at.id))
     }
 

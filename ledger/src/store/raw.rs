@@ -15,7 +15,6 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, btree_map};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
@@ -23,13 +22,9 @@ use redb::{ReadOnlyTable, ReadTransaction, TableDefinition, WriteTransaction};
 
 use super::StorageError;
 use super::blocks::{self, Cursor};
+use super::writes::{Turn, Write, Writes, layered};
 
 type Bytes = &'static [u8];
-/// Rows of one table that are set, or taken away.
-pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
-
-/// A key and what it is set to; `None`: it is taken away.
-type Write<'w> = (&'w Vec<u8>, &'w Option<Vec<u8>>);
 
 /// A table of the database; `schema.rs` says what its keys and values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +36,7 @@ pub(crate) enum Tbl {
     Bodies,
     Ids,
     Arrival,
+    /// Empty since format 4; records of the journal name tables by their number, so it keeps its place.
     Order,
     Epochs,
     Boxes,
@@ -125,7 +121,7 @@ impl Tbl {
         matches!(self, Events | Bodies | Ids | Fresh | Arrival | Order | Keys | Rows)
     }
 
-    const fn definition(self) -> TableDefinition<'static, Bytes, Bytes> {
+    pub(super) const fn definition(self) -> TableDefinition<'static, Bytes, Bytes> {
         TableDefinition::new(self.name())
     }
 }
@@ -159,7 +155,7 @@ impl<'a> Range<'a> {
         self.from <= key && self.to.is_none_or(|to| key < to)
     }
 
-    fn bounds(&self) -> (Bound<&'a [u8]>, Bound<&'a [u8]>) {
+    pub(super) fn bounds(&self) -> (Bound<&'a [u8]>, Bound<&'a [u8]>) {
         (Bound::Included(self.from), self.to.map_or(Bound::Unbounded, Bound::Excluded))
     }
 }
@@ -193,45 +189,39 @@ pub(super) struct Layer {
 
 impl Layer {
     pub(super) fn empty() -> Self {
-        Self { tables: Tbl::ALL.iter().map(|_| Writes::new()).collect() }
+        Self { tables: Tbl::ALL.iter().map(|_| Writes::default()).collect() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.tables.iter().all(Writes::is_empty)
     }
 
-    fn find(&self, table: Tbl, key: &[u8]) -> Option<&Option<Vec<u8>>> {
-        self.tables[table as usize].get(key)
+    fn find(&self, table: Tbl, key: &[u8]) -> Option<Option<&[u8]>> {
+        self.tables[table as usize].find(key)
     }
 
-    fn range(&self, table: Tbl, range: Range<'_>) -> btree_map::Range<'_, Vec<u8>, Option<Vec<u8>>> {
-        self.tables[table as usize].range::<[u8], _>(range.bounds())
+    fn range<'w>(&'w self, table: Tbl, range: Range<'w>) -> impl Iterator<Item = Write<'w>> {
+        self.tables[table as usize].range(range)
     }
 
-    pub(super) fn set(&mut self, table: Tbl, key: Vec<u8>, value: Option<Vec<u8>>) {
-        self.tables[table as usize].insert(key, value);
+    pub(super) fn set(&mut self, table: Tbl, key: &[u8], value: Option<&[u8]>) {
+        self.tables[table as usize].set(key, value);
     }
 
     /// Every write, table by table in key order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Tbl, &Vec<u8>, &Option<Vec<u8>>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Tbl, &[u8], Option<&[u8]>)> {
         let tables = Tbl::ALL.iter().zip(&self.tables);
         tables.flat_map(|(table, writes)| writes.iter().map(|(key, value)| (*table, key, value)))
     }
 
     /// Puts another layer on this one: where both have a key, the upper one counts.
     pub(super) fn lay(&mut self, upper: Self) {
-        for (table, writes) in self.tables.iter_mut().zip(upper.tables) {
-            if table.is_empty() {
-                *table = writes;
-            } else {
-                table.extend(writes);
-            }
-        }
+        self.tables.iter_mut().zip(upper.tables).for_each(|(table, writes)| table.lay(writes));
     }
 
     /// Writes everything into `transaction`.
-    pub(super) fn flush(self, transaction: &WriteTransaction) -> Result<(), StorageError> {
-        for (table, writes) in Tbl::ALL.iter().zip(self.tables) {
+    pub(super) fn flush(&self, transaction: &WriteTransaction) -> Result<(), StorageError> {
+        for (table, writes) in Tbl::ALL.iter().zip(&self.tables) {
             if !writes.is_empty() {
                 flush_table(*table, writes, transaction)?;
             }
@@ -261,21 +251,24 @@ impl Tables {
     }
 
     pub(crate) fn get(&self, table: Tbl, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        match self.written(table, key) {
-            Some(written) => Ok(written.clone()),
-            None => self.look(table, key, |value| value.map(<[u8]>::to_vec)),
-        }
+        self.see(table, key, |value| value.map(<[u8]>::to_vec))
     }
 
     pub(crate) fn contains(&self, table: Tbl, key: &[u8]) -> Result<bool, StorageError> {
-        match self.written(table, key) {
-            Some(written) => Ok(written.is_some()),
-            None => self.look(table, key, |value| value.is_some()),
-        }
+        self.see(table, key, |value| value.is_some())
     }
 
-    fn written(&self, table: Tbl, key: &[u8]) -> Option<&Option<Vec<u8>>> {
-        self.writes.find(table, key).or_else(|| self.above.find(table, key))
+    /// Shows what stands under this key, where it stands.
+    pub(crate) fn see<T>(
+        &self,
+        table: Tbl,
+        key: &[u8],
+        show: impl FnOnce(Option<&[u8]>) -> T,
+    ) -> Result<T, StorageError> {
+        match self.writes.find(table, key).or_else(|| self.above.find(table, key)) {
+            Some(written) => Ok(show(written)),
+            None => self.look(table, key, show),
+        }
     }
 
     /// Shows what redb has under this key.
@@ -288,11 +281,11 @@ impl Tables {
         Ok(show(found.as_ref().map(|value| value.value())))
     }
 
-    pub(crate) fn put(&mut self, table: Tbl, key: Vec<u8>, value: Vec<u8>) {
+    pub(crate) fn put(&mut self, table: Tbl, key: &[u8], value: &[u8]) {
         self.writes.set(table, key, Some(value));
     }
 
-    pub(crate) fn delete(&mut self, table: Tbl, key: Vec<u8>) {
+    pub(crate) fn delete(&mut self, table: Tbl, key: &[u8]) {
         self.writes.set(table, key, None);
     }
 
@@ -309,7 +302,7 @@ impl Tables {
         let base = &self.base.0[table as usize];
         let (top, middle) = (self.writes.range(table, range), self.above.range(table, range));
         if range.backward {
-            let above = layered(top.rev(), middle.rev(), Ordering::reverse);
+            let above = layered(top, middle, Ordering::reverse);
             match table.is_packed() {
                 true => merge(Backward::over(base, range)?, above, Ordering::reverse, visit),
                 false => {
@@ -328,29 +321,6 @@ impl Tables {
     }
 }
 
-/// Turns the order of keys around for a walk backwards.
-type Turn = fn(Ordering) -> Ordering;
-
-/// Walks two ordered layers as one; where both have a key, the upper one counts.
-fn layered<'w>(
-    upper: impl Iterator<Item = Write<'w>>,
-    lower: impl Iterator<Item = Write<'w>>,
-    turn: Turn,
-) -> impl Iterator<Item = Write<'w>> {
-    let (mut upper, mut lower) = (upper.peekable(), lower.peekable());
-    std::iter::from_fn(move || {
-        let order = match (upper.peek(), lower.peek()) {
-            (Some((above, _)), Some((below, _))) => turn(above.cmp(below)),
-            (Some(_), None) => Ordering::Less,
-            (None, _) => Ordering::Greater,
-        };
-        if order.is_eq() {
-            lower.next();
-        }
-        if order.is_gt() { lower.next() } else { upper.next() }
-    })
-}
-
 /// Creates every table, so that a snapshot of a new file can open them.
 pub(crate) fn create_all(transaction: &WriteTransaction) -> Result<(), StorageError> {
     for table in Tbl::ALL {
@@ -359,60 +329,15 @@ pub(crate) fn create_all(transaction: &WriteTransaction) -> Result<(), StorageEr
     Ok(())
 }
 
-/// Puts the rows of a file of format 1, where each stood by itself, into blocks.
-pub(crate) fn pack_all(transaction: &WriteTransaction) -> Result<(), StorageError> {
-    use redb::ReadableTable;
-    for table in Tbl::ALL.into_iter().filter(|table| table.is_packed()) {
-        let mut open = transaction.open_table(table.definition())?;
-        let mut rows = Writes::new();
-        for found in open.iter()? {
-            let (key, value) = found?;
-            rows.insert(key.value().to_vec(), Some(value.value().to_vec()));
-        }
-        open.retain(|_, _| false)?;
-        blocks::flush(&mut open, rows)?;
-    }
-    Ok(())
-}
-
-/// Makes a file of format 1 of this one.
-#[cfg(test)]
-pub(crate) fn unpack_all(transaction: &WriteTransaction) -> Result<(), StorageError> {
-    use redb::ReadableTable;
-    let mut fresh = Vec::new();
-    for table in [Tbl::Fresh].into_iter().chain(Tbl::ALL).filter(|table| table.is_packed()) {
-        let mut open = transaction.open_table(table.definition())?;
-        let mut rows = Vec::new();
-        for found in open.iter()? {
-            let block = found?.1;
-            let mut cursor = Cursor::default();
-            while let Some(value) = cursor.next(block.value())? {
-                rows.push((cursor.key().to_vec(), block.value()[value].to_vec()));
-            }
-        }
-        open.retain(|_, _| false)?;
-        match table {
-            Tbl::Fresh => fresh.extend(rows.drain(..).map(|(key, value)| (key[4..].to_vec(), value))),
-            Tbl::Ids => rows.append(&mut fresh),
-            _ => {}
-        }
-        for (key, value) in &rows {
-            open.insert(key.as_slice(), value.as_slice())?;
-        }
-    }
-    transaction.open_table(Tbl::Meta.definition())?.remove(super::schema::meta::FRESH)?;
-    write_meta(transaction, super::schema::meta::FORMAT, &super::schema::ROWS_ALONE.to_le_bytes())
-}
-
-fn flush_table(table: Tbl, writes: Writes, transaction: &WriteTransaction) -> Result<(), StorageError> {
+fn flush_table(table: Tbl, writes: &Writes, transaction: &WriteTransaction) -> Result<(), StorageError> {
     let mut open = transaction.open_table(table.definition())?;
     if table.is_packed() {
         return blocks::flush(&mut open, writes);
     }
-    for (key, value) in writes {
+    for (key, value) in writes.iter() {
         match value {
-            Some(value) => open.insert(key.as_slice(), value.as_slice())?,
-            None => open.remove(key.as_slice())?,
+            Some(value) => open.insert(key, value)?,
+            None => open.remove(key)?,
         };
     }
     Ok(())
@@ -643,7 +568,7 @@ fn merge<'w>(
             (None, None) => return Ok(()),
             (None, Some(_)) => Ordering::Greater,
             (Some(_), None) => Ordering::Less,
-            (Some(key), Some((written, _))) => turn(key.cmp(written.as_slice())),
+            (Some(key), Some((written, _))) => turn(key.cmp(written)),
         };
         let flow = match order {
             Ordering::Less => visit(base.key().unwrap_or_default(), base.value())?,

@@ -65,7 +65,7 @@ impl RowsMut for Batch {
         if table.holds_text() {
             self.put_sealed(Tbl::Rows, key, value);
         } else {
-            self.put(Tbl::Rows, key, value.to_vec());
+            self.put(Tbl::Rows, key, value);
         }
         Ok(())
     }

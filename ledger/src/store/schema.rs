@@ -20,10 +20,13 @@ use crate::admit::{EpochRef, Facts, LogSpec};
 use crate::fork::{Frontier, Node};
 use crate::keys::PrekeyAge;
 
-/// Version of everything in this file; another one is refused at open, but for [`ROWS_ALONE`] and [`NO_JOURNAL`].
-pub(crate) const FORMAT: u32 = 3;
+/// Version of everything in this file; the ones before are brought up to date at open, any other is refused.
+pub(crate) const FORMAT: u32 = 4;
 
-/// The version before: without a journal. Such a file gets one when it is opened.
+/// The version before: a row per event for its arrival, for its place in the order and for its id.
+pub(crate) const ROWS_EACH: u32 = 3;
+
+/// The version before that: without a journal. Such a file gets one when it is opened.
 pub(crate) const NO_JOURNAL: u32 = 2;
 
 /// The version before that: the same rows, none in blocks. Such a file is packed as well.
@@ -86,12 +89,15 @@ pub(crate) mod epoch_key {
     }
 }
 
-pub(crate) fn pair(a: u32, b: u32) -> Vec<u8> {
-    [a.to_be_bytes(), b.to_be_bytes()].concat()
+pub(crate) fn pair(a: u32, b: u32) -> [u8; 8] {
+    ((u64::from(a) << 32) | u64::from(b)).to_be_bytes()
 }
 
-pub(crate) fn triple(a: u32, b: u32, c: u32) -> Vec<u8> {
-    [a.to_be_bytes(), b.to_be_bytes(), c.to_be_bytes()].concat()
+pub(crate) fn triple(a: u32, b: u32, c: u32) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&pair(a, b));
+    key[8..].copy_from_slice(&c.to_be_bytes());
+    key
 }
 
 /// The big-endian number at `at` of a key.
@@ -116,12 +122,14 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) fn key(&self) -> Vec<u8> {
-        let mut key = Vec::with_capacity(20);
-        key.extend_from_slice(&self.log.to_be_bytes());
-        key.extend_from_slice(&self.device.to_be_bytes());
-        key.extend_from_slice(&self.seq.to_be_bytes());
-        key.extend_from_slice(&self.variant.to_be_bytes());
+    pub(crate) const LEN: usize = 20;
+
+    pub(crate) fn key(&self) -> [u8; Self::LEN] {
+        let mut key = [0; Self::LEN];
+        key[..4].copy_from_slice(&self.log.to_be_bytes());
+        key[4..8].copy_from_slice(&self.device.to_be_bytes());
+        key[8..16].copy_from_slice(&self.seq.to_be_bytes());
+        key[16..].copy_from_slice(&self.variant.to_be_bytes());
         key
     }
 
@@ -140,30 +148,46 @@ impl Place {
     }
 }
 
-/// Key of the order index: (log, hlc, device, seq, variant); its value is the device's number.
-pub(crate) fn order_key(log: u32, hlc: u64, device: &DeviceId, place: &Place) -> Vec<u8> {
-    let mut key = Vec::with_capacity(56);
-    key.extend_from_slice(&log.to_be_bytes());
-    key.extend_from_slice(&hlc.to_be_bytes());
-    key.extend_from_slice(device.as_bytes());
-    key.extend_from_slice(&place.seq.to_be_bytes());
-    key.extend_from_slice(&place.variant.to_be_bytes());
-    key
+/// Events of one device that arrived one after the other: a row of the order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arrivals {
+    /// Number of the first.
+    pub(crate) first: u64,
+    /// Where the first stands; the others follow it there.
+    pub(crate) place: Place,
+    pub(crate) count: u32,
 }
 
-/// The least key of the order index at this clock value.
-pub(crate) fn order_from(log: u32, hlc: u64) -> Vec<u8> {
-    [log.to_be_bytes().as_slice(), &hlc.to_be_bytes()].concat()
-}
+impl Arrivals {
+    pub(crate) fn key(&self) -> [u8; 8] {
+        self.first.to_be_bytes()
+    }
 
-/// The place that a row of the order index points to.
-pub(crate) fn order_place(key: &[u8], value: &[u8]) -> Result<Place, StorageError> {
-    Ok(Place {
-        log: number_at(key, 0)?,
-        device: number_at(value, 0)?,
-        seq: long_at(key, 44)?,
-        variant: number_at(key, 52)?,
-    })
+    pub(crate) fn value(&self) -> Vec<u8> {
+        [self.place.key().as_slice(), &self.count.to_be_bytes()].concat()
+    }
+
+    pub(crate) fn from_row(key: &[u8], value: &[u8]) -> Result<Self, StorageError> {
+        Ok(Self { first: long_at(key, 0)?, place: Place::from_key(value)?, count: number_at(value, Place::LEN)? })
+    }
+
+    /// Whether the event with this number, which stands there, belongs behind these.
+    pub(crate) fn is_followed_by(&self, number: u64, place: &Place) -> bool {
+        let behind = self.at(number);
+        self.count < u32::MAX && number == self.first.saturating_add(self.count.into()) && behind == Some(*place)
+    }
+
+    /// Where the event with this number would stand; none before the first.
+    pub(crate) fn at(&self, number: u64) -> Option<Place> {
+        let seq = self.place.seq.checked_add(number.checked_sub(self.first)?)?;
+        Some(Place { seq, ..self.place })
+    }
+
+    /// The places of those from number `from` on.
+    pub(crate) fn from(&self, from: u64) -> impl Iterator<Item = Place> {
+        let end = self.first.saturating_add(self.count.into());
+        (from.max(self.first)..end).map_while(|number| self.at(number))
+    }
 }
 
 /// A stored event, all but its body.

@@ -5,6 +5,7 @@
 //! id   ─ EventInfo ─ Content (body | sealed | missing | no effect) ─ Item (as it travels, with boxes)
 //! ```
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -19,9 +20,10 @@ use y7ke_crypto::label;
 use y7ke_crypto::sign::Signed;
 use zeroize::Zeroizing;
 
+use super::lockbox::OpenRun;
 use super::memo::Memo;
 use super::raw::{Range, Tables, Tbl, after};
-use super::schema::{self, EpochInfo, Lacking, LogState, Place, Record, decode, epoch_key, name, pair};
+use super::schema::{self, Arrivals, EpochInfo, Lacking, LogState, Place, Record, decode, epoch_key, name, pair};
 use super::walks::next_of;
 use super::{StorageError, SubKeys};
 use crate::admit::{KnownRekey, LogSpec};
@@ -190,11 +192,13 @@ pub struct View {
     pub(super) states: BTreeMap<u32, LogState>,
     /// What an open batch need not look up again; empty otherwise.
     pub(super) memo: Memo,
+    /// The event keys that were opened last: who reads an event reads its neighbours next.
+    pub(super) run: RefCell<Option<OpenRun>>,
 }
 
 impl View {
     pub(super) fn new(tables: Tables, keys: Arc<SubKeys>) -> Self {
-        Self { tables, keys, states: BTreeMap::new(), memo: Memo::default() }
+        Self { tables, keys, states: BTreeMap::new(), memo: Memo::default(), run: RefCell::default() }
     }
 
     /// Every log, ascending by id.
@@ -299,24 +303,37 @@ impl View {
         from: u64,
         visit: &mut dyn FnMut(EventInfo) -> Result<ControlFlow<()>, StorageError>,
     ) -> Result<(), StorageError> {
-        let Some(log) = self.log_number(log)? else { return Ok(()) };
-        let (from, to) = (schema::order_from(log, from), after(&log.to_be_bytes()));
-        self.tables.walk(Tbl::Order, Range::new(&from, to.as_deref()), &mut |key, value| {
-            visit(event_info(self.record_at(&schema::order_place(key, value)?)?))
-        })
+        let Some(number) = self.log_number(log)? else { return Ok(()) };
+        for found in self.in_order(number, false)? {
+            let (_, record) = found?;
+            if record.header.hlc >= from && visit(event_info(record))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// At most `limit` events of all logs in the order of their arrival here, from number `from` on.
     pub fn arrivals(&self, from: u64, limit: usize) -> Result<Vec<EventInfo>, StorageError> {
-        let mut found = Vec::new();
-        self.tables.walk(Tbl::Arrival, Range::new(&from.to_be_bytes(), None), &mut |_, value| {
-            if found.len() == limit {
-                return Ok(ControlFlow::Break(()));
-            }
-            found.push(event_info(self.record_at(&Place::from_key(value)?)?));
-            Ok(ControlFlow::Continue(()))
+        let mut places = Vec::new();
+        let first = self.arrivals_around(from)?;
+        self.tables.walk(Tbl::Arrival, Range::new(&first.to_be_bytes(), None), &mut |key, value| {
+            places.extend(Arrivals::from_row(key, value)?.from(from).take(limit - places.len()));
+            Ok(if places.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        Ok(found)
+        let new = self.memo.arrived.iter().flat_map(|run| run.from(from));
+        let all = places.iter().copied().chain(new).take(limit);
+        all.map(|place| Ok(event_info(self.record_at(&place)?))).collect()
+    }
+
+    /// The number of the first event of the run that this one is in, if it is in one.
+    fn arrivals_around(&self, number: u64) -> Result<u64, StorageError> {
+        let (mut first, to) = (number, after(&number.to_be_bytes()));
+        self.tables.walk(Tbl::Arrival, Range::new(&[], to.as_deref()).reversed(), &mut |key, _| {
+            first = schema::long_at(key, 0)?.min(number);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(first)
     }
 
     /// What an event says, as far as this device can tell; `None` if it is not stored.
@@ -348,7 +365,7 @@ impl View {
     ) -> Result<Items, StorageError> {
         let mut runs = self.runs(log, wants)?;
         let (mut page, mut bytes) = (Items::default(), 0);
-        while let Some((place, record)) = next_of(&mut runs, self)? {
+        while let Some((place, record)) = next_of(&mut runs, self, false)? {
             let item = self.item_of(&place, record)?;
             bytes += item.size();
             let full = page.items.len() == max_events || (bytes > max_bytes && !page.items.is_empty());
@@ -496,7 +513,7 @@ impl View {
     }
 
     pub(super) fn record(&self, place: &Place) -> Result<Option<Record>, StorageError> {
-        self.tables.get(Tbl::Events, &place.key())?.map(|value| decode(&value)).transpose()
+        self.tables.see(Tbl::Events, &place.key(), |value| value.map(decode).transpose())?
     }
 
     pub(super) fn record_at(&self, place: &Place) -> Result<Record, StorageError> {

@@ -1,9 +1,9 @@
-//! Ways through a log: a peer's wants merged, a whole log backwards, the ancestors of an event.
+//! Ways through a log: a peer's wants merged, a whole log in both directions, the ancestors of an event.
 //!
 //! ```text
-//! Run       one device's events of a want, a stretch at a time ──┐
-//! Run       …                                                    ├─ earliest (hlc, device) first ─▶ page
-//! Backward  the order index from its end: each event before everything it depends on ─▶ live set
+//! Run       one device's events, a stretch at a time ──┐
+//! Run       …                                          ├─ earliest (hlc, device) first ─▶ a peer's page · a whole log
+//! Run       …                                          └─ latest first: each before everything it depends on ─▶ live set
 //! Past      facts, dependencies and rekeys of stored events ─▶ admission
 //! ```
 
@@ -15,20 +15,24 @@ use y7ke_crypto::ids::{DeviceId, EpochId, EventId, LogId};
 
 use super::StorageError;
 use super::raw::{Range, Tbl, after};
-use super::schema::{self, Place, Record, decode};
+use super::schema::{self, Place, Record, decode, pair};
 use super::view::View;
 use crate::admit::{Ancestors, Facts, KnownRekey};
-use crate::fork::Node;
 
-/// One device's wanted events, read a stretch at a time. Those of a frozen device are read at once:
+/// One device's events, read a stretch at a time. Those of a frozen device are read at once:
 /// the numbers of its variants do not ascend with the clock.
 pub(super) struct Run {
-    next: Option<Place>,
-    to: u64,
-    whole: bool,
-    /// Descending by clock: the next one is the last.
+    /// What is left to read: from here to there, the end not included. None once all was read.
+    rest: Option<(Place, Place)>,
+    stretch: usize,
+    backward: bool,
+    live_only: bool,
+    /// The next one is the last.
     ready: Vec<(Place, Record)>,
 }
+
+/// Events of one device that are read ahead.
+const STRETCH: usize = 64;
 
 impl View {
     /// One run for each of these wants.
@@ -37,55 +41,94 @@ impl View {
         let mut runs = Vec::new();
         for want in wants {
             if let Some(device) = self.device_number(&want.device)? {
-                let whole = state.frozen.contains(&want.device);
-                let next = Place { log: number, device, seq: want.from, variant: 0 };
-                runs.push(Run { next: Some(next), to: want.to, whole, ready: Vec::new() });
+                let at = |seq| Place { log: number, device, seq, variant: 0 };
+                let rest = Some((at(want.from), at(want.to.saturating_add(1))));
+                let stretch = if state.frozen.contains(&want.device) { usize::MAX } else { STRETCH };
+                runs.push(Run { rest, stretch, backward: false, live_only: true, ready: Vec::new() });
             }
         }
         Ok(runs)
     }
-}
 
-/// Events of one device that are read ahead.
-const STRETCH: usize = 64;
+    /// All stored events of a log by (hlc, device), or each before everything it depends on: what
+    /// [`crate::fork::live_set`] reads.
+    pub(super) fn in_order(&self, log: u32, backward: bool) -> Result<InOrder<'_>, StorageError> {
+        let (frozen, mut runs) = (self.state(log)?.frozen, Vec::new());
+        let (mut next, end) = (Some(0), after(&log.to_be_bytes()));
+        while let Some(device) = next.take() {
+            self.tables.walk(Tbl::Events, Range::new(&pair(log, device), end.as_deref()), &mut |key, _| {
+                let device = schema::number_at(key, 4)?;
+                next = device.checked_add(1);
+                let at = |seq, variant| Place { log, device, seq, variant };
+                let rest = Some((at(0, 0), at(u64::MAX, u32::MAX)));
+                let stretch = if frozen.contains(&self.device_id(device)?) { usize::MAX } else { STRETCH };
+                runs.push(Run { rest, stretch, backward, live_only: false, ready: Vec::new() });
+                Ok(ControlFlow::Break(()))
+            })?;
+        }
+        Ok(InOrder { view: self, runs, backward })
+    }
+}
 
 impl Run {
     fn refill(&mut self, view: &View) -> Result<(), StorageError> {
-        let Some(next) = self.next.take().filter(|_| self.ready.is_empty()) else { return Ok(()) };
-        let end = Place { seq: self.to.saturating_add(1), variant: 0, ..next }.key();
-        let limit = if self.whole { usize::MAX } else { STRETCH };
+        let Some((from, to)) = self.rest.take() else { return Ok(()) };
+        let (first, end) = (from.key(), to.key());
+        let range = Range::new(&first, Some(&end));
         let (mut read, mut last) = (0, None);
-        view.tables.walk(Tbl::Events, Range::new(&next.key(), Some(&end)), &mut |key, value| {
+        view.tables.walk(Tbl::Events, if self.backward { range.reversed() } else { range }, &mut |key, value| {
             let (place, record): (_, Record) = (Place::from_key(key)?, decode(value)?);
             read += 1;
             last = Some(place);
-            if record.live {
+            if record.live || !self.live_only {
                 self.ready.push((place, record));
             }
-            Ok(if read < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            Ok(if read < self.stretch { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        self.next = last.filter(|_| read == limit).map(|last| Place { variant: last.variant + 1, ..last });
-        self.ready.sort_by_key(|(_, record)| std::cmp::Reverse((record.header.hlc, record.id)));
+        self.rest = last.filter(|_| read == self.stretch).and_then(|last| match self.backward {
+            true => Some((from, last)),
+            false => Some((Place { variant: last.variant.checked_add(1)?, ..last }, to)),
+        });
+        self.ready.sort_by_key(|(_, record)| (record.header.hlc, record.id));
+        if !self.backward {
+            self.ready.reverse();
+        }
         Ok(())
     }
 
     fn peek(&mut self, view: &View) -> Result<Option<(u64, DeviceId)>, StorageError> {
-        while self.ready.is_empty() && self.next.is_some() {
+        while self.ready.is_empty() && self.rest.is_some() {
             self.refill(view)?;
         }
         Ok(self.ready.last().map(|(_, record)| (record.header.hlc, record.header.device)))
     }
 }
 
-/// The earliest event of all runs.
-pub(super) fn next_of(runs: &mut [Run], view: &View) -> Result<Option<(Place, Record)>, StorageError> {
-    let mut earliest: Option<((u64, DeviceId), usize)> = None;
+/// The earliest event of all runs, or the latest.
+pub(super) fn next_of(runs: &mut [Run], view: &View, backward: bool) -> Result<Option<(Place, Record)>, StorageError> {
+    let mut best: Option<((u64, DeviceId), usize)> = None;
     for (at, run) in runs.iter_mut().enumerate() {
         if let Some(order) = run.peek(view)? {
-            earliest = Some(earliest.map_or((order, at), |best| best.min((order, at))));
+            let better = |(other, _): ((u64, DeviceId), usize)| if backward { order > other } else { order < other };
+            best = if best.is_none_or(better) { Some((order, at)) } else { best };
         }
     }
-    Ok(earliest.and_then(|(_, at)| runs[at].ready.pop()))
+    Ok(best.and_then(|(_, at)| runs[at].ready.pop()))
+}
+
+/// A whole log, its devices' runs merged.
+pub(super) struct InOrder<'v> {
+    view: &'v View,
+    runs: Vec<Run>,
+    backward: bool,
+}
+
+impl Iterator for InOrder<'_> {
+    type Item = Result<(Place, Record), StorageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        next_of(&mut self.runs, self.view, self.backward).transpose()
+    }
 }
 
 /// The stored ancestors of one log, for [`crate::admit::judge`].
@@ -118,53 +161,20 @@ impl Ancestors for Past<'_> {
     }
 }
 
-/// Rows of the order index read at once.
+/// Events of a log read at once.
 const PAGE: usize = 512;
 
-/// A row of the order index and what it points to.
-pub(super) type Indexed = (Vec<u8>, Place, Record);
-
 impl View {
-    /// The newest stored events of a log before this key of the order index, newest first.
-    pub(super) fn page_before(&self, log: u32, before: Option<&[u8]>) -> Result<Vec<Indexed>, StorageError> {
-        let (from, end) = (log.to_be_bytes(), after(&log.to_be_bytes()));
-        let to = before.or(end.as_deref());
+    /// Stored events of a log, device by device, behind this place.
+    pub(super) fn page_behind(&self, log: u32, last: Option<&Place>) -> Result<Vec<(Place, Record)>, StorageError> {
+        let end = after(&log.to_be_bytes());
+        let from = last.map_or(Some(log.to_be_bytes().to_vec()), |last| after(&last.key()));
         let mut page = Vec::new();
-        self.tables.walk(Tbl::Order, Range::new(&from, to).reversed(), &mut |key, value| {
-            let place = schema::order_place(key, value)?;
-            page.push((key.to_vec(), place, self.record_at(&place)?));
+        let Some(from) = from else { return Ok(page) };
+        self.tables.walk(Tbl::Events, Range::new(&from, end.as_deref()), &mut |key, value| {
+            page.push((Place::from_key(key)?, decode(value)?));
             Ok(if page.len() < PAGE { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         Ok(page)
-    }
-
-    /// All stored events of a log, each before everything it depends on: what
-    /// [`crate::fork::live_set`] reads.
-    pub(super) fn backward(&self, log: u32) -> Backward<'_> {
-        Backward { view: self, log, page: Vec::new().into_iter(), before: None }
-    }
-}
-
-/// Walks a log from its newest event to its oldest, a page at a time.
-pub(super) struct Backward<'v> {
-    view: &'v View,
-    log: u32,
-    page: std::vec::IntoIter<Indexed>,
-    before: Option<Vec<u8>>,
-}
-
-impl Iterator for Backward<'_> {
-    type Item = Result<Node, StorageError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.page.len() == 0 {
-            match self.view.page_before(self.log, self.before.as_deref()) {
-                Ok(page) => self.page = page.into_iter(),
-                Err(fault) => return Some(Err(fault)),
-            }
-        }
-        let (key, _, record) = self.page.next()?;
-        self.before = Some(key);
-        Some(Ok(record.node()))
     }
 }

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableTable, Table, TableDefinition};
 
-use super::{Bytes, Cursor, KEY_MAX, Row, StorageError, Writes, find, flush, last_key, pack};
+use super::{Bytes, Cursor, KEY_MAX, StorageError, Writes, find, flush, last_key, pack};
 
 const TABLE: TableDefinition<'static, Bytes, Bytes> = TableDefinition::new("blocks");
 
@@ -32,26 +32,29 @@ pub(crate) fn blocks(data: &[u8]) {
     table(data);
 }
 
-fn rows(block: &[u8]) -> Result<Vec<Row<'_>>, StorageError> {
+/// A key and its value.
+type Row = (Vec<u8>, Vec<u8>);
+
+fn rows(block: &[u8]) -> Result<Vec<Row>, StorageError> {
     let (mut rows, mut cursor) = (Vec::new(), Cursor::default());
     while let Some(value) = cursor.next(block)? {
         assert!(cursor.key().len() <= KEY_MAX);
-        rows.push((cursor.key().to_vec(), block[value].into()));
+        rows.push((cursor.key().to_vec(), block[value].to_vec()));
     }
     Ok(rows)
 }
 
 /// A block that is whole.
-fn one(block: &[u8], known: &[Row<'_>]) {
+fn one(block: &[u8], known: &[Row]) {
     assert!(known.is_sorted_by(|(a, _), (b, _)| a < b), "keys ascend");
     for (key, value) in known.iter().take(8).chain(known.last()) {
         let found = find(block, key).expect("it was read to its end");
-        assert_eq!(found.map(|at| &block[at]), Some(&**value));
+        assert_eq!(found.map(|at| &block[at]), Some(value.as_slice()));
     }
     assert_eq!(last_key(block).ok().as_ref(), Some(&known.last().map(|(key, _)| key.clone()).unwrap_or_default()));
-    let packed = pack(known, true);
-    let again: Vec<Row<'_>> =
-        packed.iter().flat_map(|(_, block)| rows(block).expect("what was packed is whole")).collect();
+    let borrowed: Vec<_> = known.iter().map(|(key, value)| (key.as_slice(), value.as_slice())).collect();
+    let packed = pack(&borrowed, true);
+    let again: Vec<Row> = packed.iter().flat_map(|(_, block)| rows(block).expect("what was packed is whole")).collect();
     assert_eq!(again, known, "what is packed is what was read");
 }
 
@@ -67,7 +70,7 @@ fn table(data: &[u8]) {
 }
 
 fn script(table: &mut Table<'_, Bytes, Bytes>, data: &[u8]) {
-    let (mut rest, mut waiting, mut ours) = (data, Writes::new(), Some(Map::new()));
+    let (mut rest, mut waiting, mut ours) = (data, Writes::default(), Some(Map::new()));
     for _ in 0..STEPS {
         let [op, key, length, tail @ ..] = rest else { break };
         let (key, length) = (vec![op / 4 % 8, *key], usize::from(*length) * 16);
@@ -87,7 +90,7 @@ fn script(table: &mut Table<'_, Bytes, Bytes>, data: &[u8]) {
                         None => drop(ours.remove(&key)),
                     }
                 }
-                waiting.insert(key, value);
+                waiting.set(&key, value.as_deref());
             }
         }
     }
@@ -95,7 +98,7 @@ fn script(table: &mut Table<'_, Bytes, Bytes>, data: &[u8]) {
 }
 
 fn written(table: &mut Table<'_, Bytes, Bytes>, writes: Writes, ours: Option<&Map>) {
-    let flushed = flush(table, writes);
+    let flushed = flush(table, &writes);
     let Some(ours) = ours else { return };
     flushed.expect("what this store wrote is whole");
     assert_eq!(&all(table).expect("what this store wrote is whole"), ours, "a table is a map");
@@ -107,7 +110,7 @@ fn all(table: &Table<'_, Bytes, Bytes>) -> Result<Map, StorageError> {
         let (first, block) = block?;
         let rows = rows(block.value())?;
         assert_eq!(rows.first().map(|(key, _)| key.as_slice()), Some(first.value()), "a block has its first key");
-        found.extend(rows.into_iter().map(|(key, value)| (key, value.into_owned())));
+        found.extend(rows);
     }
     Ok(found)
 }

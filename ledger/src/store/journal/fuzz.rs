@@ -91,7 +91,7 @@ fn goes_on(journal: &mut Journal, rows: &Layer, key: &SubKey) {
     let (again, found) = open(&bytes, key).expect("what was appended is read");
     assert_eq!(again.last(), journal.last());
     let listed = |layer: &Layer| -> Vec<(Tbl, Vec<u8>, Option<Vec<u8>>)> {
-        layer.iter().map(|(table, key, value)| (table, key.clone(), value.clone())).collect()
+        layer.iter().map(|(table, key, value)| (table, key.to_vec(), value.map(<[u8]>::to_vec))).collect()
     };
     assert_eq!(listed(rows), listed(&found), "what is written once more is the same");
 }

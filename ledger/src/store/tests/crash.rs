@@ -271,7 +271,7 @@ fn sealed_values_are_bound_to_their_row() {
     let mut batch = ledger.begin(&mut rng(1)).unwrap();
     batch.put_secret("one", b"first");
     let moved = batch.view.tables.get(raw::Tbl::Secrets, b"one").unwrap().unwrap();
-    batch.put(raw::Tbl::Secrets, b"two".to_vec(), moved);
+    batch.put(raw::Tbl::Secrets, b"two", moved);
     assert!(matches!(batch.secret("two"), Err(StorageError::Sealed { .. })));
     assert_eq!(batch.secret("one").unwrap().unwrap().as_slice(), b"first");
 }

@@ -410,3 +410,35 @@ fn d2_of_two_drafts_the_last_one_stands_and_the_other_loses_its_key() {
         assert_eq!(crate::views::draft(&peer.ledger.view().unwrap(), &root, &of).unwrap(), None);
     }
 }
+
+/// A key that goes leaves its neighbours: those of a batch are sealed together, and one of them opens nothing any more.
+#[test]
+fn a_key_is_destroyed_alone_out_of_a_run() {
+    let Pair { mut a, b, log } = pair();
+    let members = [Member::new(1, 1), Member::new(2, 2)];
+    ensure(&mut a, log, &members.iter().collect::<Vec<_>>());
+    let said: Vec<_> = (0..12).map(|n| a.append(log, &text(&n.to_string())).unwrap()).collect();
+    b.fetch(&a, log);
+    let keys = |peer: &Peer| peer.write(|batch| batch.raw_rows(raw::Tbl::Keys).unwrap());
+    assert_eq!((keys(&a).len(), keys(&b).len()), (12, 1), "a row of each commit, and one for all of a batch");
+    let mut gone = std::collections::BTreeSet::new();
+    for at in [5, 0, 11, 6, 4] {
+        let sealed = keys(&b);
+        b.write(|batch| {
+            assert!(matches!(batch.content(&said[at].id), Ok(Some(Content::Body(_)))), "its run was read before");
+            batch.destroy_key_of(&said[at].id).unwrap();
+            assert!(matches!(batch.content(&said[at].id), Ok(Some(Content::Sealed))));
+        });
+        gone.insert(at);
+        let kept = keys(&b).iter().filter(|row| sealed.contains(row)).count();
+        assert_eq!(kept, sealed.len() - 1, "the run that it was in was sealed afresh, no other");
+        for (n, event) in said.iter().enumerate() {
+            let expected = if gone.contains(&n) { Content::Sealed } else { Content::Body(text(&n.to_string())) };
+            assert_eq!(reads(&b, &event.id), expected, "{n}");
+        }
+    }
+    let left: usize = keys(&b).iter().map(|(_, sealed)| (sealed.len() - y7ke_crypto::vault::SEAL_OVERHEAD) / 32).sum();
+    assert_eq!(left, 7);
+    let again: Vec<_> = b.write(|batch| gone.iter().map(|at| batch.destroy_key_of(&said[*at].id)).collect());
+    assert!(again.iter().all(Result::is_ok) && reads(&b, &said[3].id) == Content::Body(text("3")));
+}
