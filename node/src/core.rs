@@ -20,6 +20,7 @@
 //! drives the same engine with virtual time and a disk that loses writes.
 
 mod acks;
+mod ahead;
 mod better;
 mod closed;
 mod commands;
@@ -54,6 +55,7 @@ use y7ke_sync::limits::RefusalMeter;
 use y7ke_transport::{Address, Command as NetCommand, Event as NetEvent, SessionId, Ticket};
 
 use crate::api::{Answer, ApiError, Command, ErrorKind, Mode, Notice, RequestProblem};
+pub use ahead::Ahead;
 use better::Udp;
 pub use closed::Closed;
 use dialing::Dialing;
@@ -88,6 +90,13 @@ pub enum Input {
     },
     /// From the transport.
     Net(NetEvent),
+    /// From the transport, its events checked already.
+    Checked {
+        /// What came.
+        event: NetEvent,
+        /// What is to be said of the events in it.
+        ahead: Ahead,
+    },
     /// The time that [`Core::poll_timeout`] named has come.
     Timeout,
     /// The last input before an end or a lock: what waits to be written is written.
@@ -184,6 +193,7 @@ impl<R: CryptoRng> Engine<R> {
             now,
             out: Vec::new(),
             touched: BTreeMap::new(),
+            ahead: None,
         };
         act(&mut round)?;
         disk_only(round.finish())?;
@@ -345,6 +355,8 @@ pub(crate) struct Round<'a, R> {
     now: Now,
     out: Vec<Output>,
     touched: BTreeMap<LogId, Touch>,
+    /// Of the frame that is being handled.
+    ahead: Option<Ahead>,
 }
 
 /// A step of a round. The disk ends the round; what a caller is to be told ends the step.
@@ -387,7 +399,7 @@ impl Input {
     fn call(&self) -> Option<CallId> {
         match self {
             Self::Command { call, .. } => Some(*call),
-            Self::Start | Self::Net(_) | Self::Timeout | Self::Ending => None,
+            Self::Start | Self::Net(_) | Self::Checked { .. } | Self::Timeout | Self::Ending => None,
         }
     }
 }
@@ -403,6 +415,12 @@ impl<R: CryptoRng> Round<'_, R> {
             Input::Ending => self.rest_all(),
             Input::Command { call, command } => self.on_command(call, command),
             Input::Net(event) => self.on_net(event),
+            Input::Checked { event, ahead } => {
+                self.ahead = Some(ahead);
+                let done = self.on_net(event);
+                self.ahead = None;
+                done
+            }
             Input::Timeout => self.on_timeout(),
         }
     }

@@ -8,6 +8,7 @@
 //! ```
 //!
 //! * Clock and randomness enter the core here and nowhere else.
+//! * Signatures of a contact's events are checked on other threads, ahead of this one (`ears.rs`).
 //! * A commit blocks this thread only, never a worker of tokio.
 //! * While the transport is slow to take what we send, we go on taking what it has for us: no deadlock.
 //! * A disk error is answered in words; the round did not happen; the shell waits and goes on.
@@ -15,6 +16,7 @@
 
 mod actor;
 mod clock;
+mod ears;
 mod handle;
 mod keeper;
 mod listening;

@@ -18,7 +18,16 @@ use crate::live::{InFlight, Live};
 use crate::log::{Log, Page, Wish};
 use crate::window::Load;
 use crate::wire::{Cargo, FORK_CAP, ITEMS_HEAD};
-use crate::{Item, Lane, Misuse, Output, ReadId};
+use crate::{Item, Lane, Misuse, Output, Parcel, ReadId};
+
+/// The events in a frame of the msg lane, if it holds any: for whoever checks them before the session takes the
+/// frame. What the frame does is the session's to say.
+pub fn parcels(frame: &[u8]) -> Option<Vec<Parcel>> {
+    match Cargo::from_bytes(frame) {
+        Ok(Cargo::Items { parcels, .. }) => Some(parcels),
+        Ok(Cargo::Fork { .. } | Cargo::Flushed) | Err(_) => None,
+    }
+}
 
 impl Live {
     /// Reads and sends what credit allows.

@@ -64,6 +64,7 @@ mod window;
 mod wire;
 mod words;
 
+pub use cargo::parcels;
 pub use fault::{Bye, Close, Fault, Misuse};
 pub use note::{ADDRESS_CAP, ADDRESSES, BUNDLE_CAP, Note, REQUEST_CAP, RefusalReason};
 pub use proof::SessionProof;

@@ -9,17 +9,17 @@ use rand_core::CryptoRng;
 use y7ke_crypto::clock;
 use y7ke_crypto::codec::Wire;
 use y7ke_crypto::epoch::KeyBox;
-use y7ke_crypto::event::WireEvent;
 use y7ke_crypto::ids::{DeviceId, LogId};
-use y7ke_crypto::sign::Signed;
+use y7ke_crypto::sign::Verified;
 use y7ke_ledger::Event;
 use y7ke_ledger::admit::Refusal;
 use y7ke_ledger::fork::ForkProof;
+use y7ke_ledger::intake::Verdict;
 use y7ke_ledger::store::{Admission, EventRef, Item};
 use y7ke_sync as sync;
 use y7ke_transport::SessionId;
 
-use super::{Round, Step};
+use super::{Round, Step, ahead};
 
 /// What a session asked to read.
 pub(super) struct ReadPage {
@@ -136,13 +136,13 @@ impl<R: CryptoRng> Round<'_, R> {
         let Some(sender) = self.core.links.get(&id).and_then(|link| link.proven).map(|proven| proven.device) else {
             return Ok((vec![sync::Outcome::Dropped; items.len()], None));
         };
-        let parsed: Vec<_> = items.into_iter().map(|item| parse(log, item)).collect();
-        let names: Vec<_> = parsed.iter().map(|event| event.as_ref().map(|(event, _)| name(&event.claim))).collect();
-        let admissions = self.book.admit_all(parsed.into_iter().flatten().collect(), sender)?;
-        let mut admissions = admissions.into_iter();
-        let mut outcomes = Vec::with_capacity(names.len());
-        for name in names {
-            let admission = name.and_then(|name| Some((name, admissions.next()?)));
+        let verdicts = ahead::verdicts(self.ahead.take(), &items);
+        let mut outcomes = Vec::with_capacity(items.len());
+        for (item, verdict) in items.into_iter().zip(verdicts) {
+            let admission = match verified(log, verdict) {
+                Some(event) => Some((name(&event), self.book.take(event, boxes(item), sender)?)),
+                None => None,
+            };
             outcomes.push(match admission {
                 Some((name, admission)) => self.outcome(name, &admission)?,
                 None => sync::Outcome::Refused,
@@ -192,13 +192,23 @@ fn parcel(item: Item) -> sync::Item {
     }
 }
 
-/// An event of `log` with its boxes; boxes of a wrong length are left out.
-fn parse(log: &LogId, parcel: sync::Parcel) -> Option<(Signed<Event>, Vec<KeyBox>)> {
-    let wire = WireEvent::from_bytes(&parcel.bytes).ok().filter(|wire| wire.header.log == *log)?;
+/// A verified event of `log`.
+fn verified(log: &LogId, verdict: Verdict) -> Option<Verified<Event>> {
+    match verdict {
+        Verdict::Verified(event) if event.header().log == *log => Some(*event),
+        verdict => {
+            tracing::debug!(malformed = matches!(verdict, Verdict::Malformed(_)), "an event was refused unread");
+            None
+        }
+    }
+}
+
+/// The boxes that came with an event; those of a wrong length are left out.
+fn boxes(parcel: sync::Parcel) -> Vec<KeyBox> {
     let sealed = |(device, bytes): (DeviceId, Vec<u8>)| {
         Some(KeyBox { device, sealed: bytes.into_boxed_slice().try_into().ok()? })
     };
-    Some((Event::from_wire(wire), parcel.boxes.into_iter().filter_map(sealed).collect()))
+    parcel.boxes.into_iter().filter_map(sealed).collect()
 }
 
 fn name(event: &Event) -> sync::Name {

@@ -128,7 +128,8 @@ impl World {
             }
             NetCommand::Send { session, lane, frame } => {
                 if let Some((m, other)) = self.wires.get(&(n, session)).copied() {
-                    self.push(m, Input::Net(NetEvent::Frame { session: other, lane, bytes: frame }));
+                    let event = NetEvent::Frame { session: other, lane, bytes: frame };
+                    self.push(m, if m % 2 == 0 { Input::checked(event) } else { Input::Net(event) });
                 }
             }
             NetCommand::Close { session, why } => self.cut(n, session, why),

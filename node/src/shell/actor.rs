@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use y7ke_transport::{Command as NetCommand, Event as NetEvent};
 
 use super::clock::Clock;
+use super::ears::Ears;
 use super::handle::{Inbound, Reply};
 use super::keeper::{Done, Keeper};
 use super::locking::sort;
@@ -65,7 +66,7 @@ pub(super) struct Actor {
 /// The transport's two ends, and what it has not taken yet.
 pub(super) struct Network {
     pub(super) commands: mpsc::Sender<NetCommand>,
-    pub(super) events: mpsc::Receiver<NetEvent>,
+    pub(super) ears: Ears,
     unsent: VecDeque<NetCommand>,
 }
 
@@ -79,7 +80,7 @@ pub(super) struct Calls {
 /// What ended a wait.
 enum Woken {
     Inbound(Option<Inbound>),
-    Net(Option<NetEvent>),
+    Net(Option<Input>),
     Vault(Option<Done>),
     Timer,
     Sent,
@@ -97,16 +98,17 @@ pub(super) enum Next {
 }
 
 impl Network {
-    pub(super) fn new(commands: mpsc::Sender<NetCommand>, events: mpsc::Receiver<NetEvent>) -> Self {
-        Self { commands, events, unsent: VecDeque::new() }
+    pub(super) fn new(commands: mpsc::Sender<NetCommand>, ears: Ears) -> Self {
+        Self { commands, ears, unsent: VecDeque::new() }
     }
 
     /// What stands in its place while there is none.
     pub(super) fn ended() -> Self {
-        Self::new(mpsc::channel(1).0, mpsc::channel(1).1)
+        Self::new(mpsc::channel(1).0, Ears::deaf())
     }
 
     fn push(&mut self, command: NetCommand) {
+        self.ears.overhear(&command);
         self.unsent.push_back(command);
         self.flush();
     }
@@ -236,7 +238,7 @@ impl Actor {
         let network = &mut self.network;
         tokio::select! {
             inbound = self.inbox.recv(), if network.unsent.len() < UNSENT => Woken::Inbound(inbound),
-            event = network.events.recv() => Woken::Net(event),
+            input = network.ears.next() => Woken::Net(input),
             done = self.keeper.done.recv() => Woken::Vault(done),
             room = network.commands.reserve(), if !network.unsent.is_empty() => {
                 if let (Ok(room), Some(command)) = (room, network.unsent.pop_front()) {
@@ -253,7 +255,7 @@ impl Actor {
         let mut inputs = Vec::new();
         let mut next = match woken {
             Woken::Inbound(inbound) => self.take_inbound(inbound, &mut inputs),
-            Woken::Net(event) => take_event(event, &mut inputs),
+            Woken::Net(input) => take_input(input, &mut inputs),
             Woken::Timer | Woken::Vault(_) => Next::Goes,
             Woken::Sent => {
                 self.network.flush();
@@ -266,11 +268,11 @@ impl Actor {
 
     /// One of each kind in turn, so that neither starves the other; `false` once nothing waits.
     fn gather_one(&mut self, inputs: &mut Vec<Input>, next: &mut Next) -> bool {
-        let event = self.network.events.try_recv().ok();
+        let heard = self.network.ears.try_next();
         let room = self.network.unsent.len() < UNSENT;
         let inbound = if room { self.inbox.try_recv().ok() } else { None };
-        let some = event.is_some() || inbound.is_some();
-        inputs.extend(event.map(Input::Net));
+        let some = heard.is_some() || inbound.is_some();
+        inputs.extend(heard);
         if let Some(inbound) = inbound {
             *next = self.take_inbound(Some(inbound), inputs);
         }
@@ -333,7 +335,7 @@ impl Actor {
                     return;
                 }
             }
-            while network.events.recv().await.is_some() {}
+            while network.ears.next().await.is_some() {}
         };
         if tokio::time::timeout(GOODBYE, goodbye).await.is_err() {
             tracing::debug!("the transport did not end in time; its sockets close with the process");
@@ -350,16 +352,16 @@ async fn hand_over(network: &mut Network, command: NetCommand) -> bool {
                 (Ok(room), Some(command)) => room.send(command),
                 _ => return false,
             },
-            event = network.events.recv() => if event.is_none() { return false },
+            input = network.ears.next() => if input.is_none() { return false },
         }
     }
     true
 }
 
 #[allow(clippy::panic, reason = "without its transport the node would hang; the thread's edge reports and exits")]
-fn take_event(event: Option<NetEvent>, inputs: &mut Vec<Input>) -> Next {
-    match event {
-        Some(event) => inputs.push(Input::Net(event)),
+fn take_input(input: Option<Input>, inputs: &mut Vec<Input>) -> Next {
+    match input {
+        Some(input) => inputs.push(input),
         None => panic!("the transport ended by itself"),
     }
     Next::Goes

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use y7ke_transport::{self as transport, Address, Event as NetEvent};
 
 use super::actor::Network;
+use super::ears::Ears;
 use crate::home::StartError;
 use crate::options::Config;
 
@@ -35,14 +36,13 @@ pub(super) fn start(
     let within = runtime.enter();
     let mut settings = transport::Config::new(seed, listen.clone());
     settings.mdns = config.mdns;
-    let (commands, events, _task) = transport::start(settings).map_err(refused)?;
+    let (commands, mut events, _task) = transport::start(settings).map_err(refused)?;
     drop(within);
-    let mut network = Network::new(commands, events);
-    let heard = runtime.block_on(hear(&mut network.events, &listen));
+    let heard = runtime.block_on(hear(&mut events, &listen));
     if config.listen.is_some() {
         all_bound(&heard)?;
     }
-    Ok((network, heard))
+    Ok((Network::new(commands, Ears::new(events, runtime.handle().clone())), heard))
 }
 
 /// The constants parse; a test shows it.

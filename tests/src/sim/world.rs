@@ -293,7 +293,7 @@ impl World {
                 self.happen(entry);
             }
         } else if let Some((host, event)) = self.net.step() {
-            self.put(host, Input::Net(event));
+            self.put(host, heard(event));
         }
     }
 
@@ -556,7 +556,8 @@ impl World {
     fn note_round(&mut self, id: MachineId, inputs: &[Input]) {
         for input in inputs {
             match input {
-                Input::Net(Event::Frame { session, lane, bytes }) => {
+                Input::Net(Event::Frame { session, lane, bytes })
+                | Input::Checked { event: Event::Frame { session, lane, bytes }, .. } => {
                     self.trace.bytes(bytes);
                     self.trace.note(format_args!(
                         "{:>12} {id} ◀ {lane:?} {} bytes of {session}",
@@ -595,6 +596,14 @@ impl World {
                 }
             }
         }
+    }
+}
+
+/// Half of all frames are checked ahead of their round: nobody can tell which.
+fn heard(event: Event) -> Input {
+    match &event {
+        Event::Frame { bytes, .. } if bytes.len() % 2 == 0 => Input::checked(event),
+        _ => Input::Net(event),
     }
 }
 
