@@ -8,7 +8,9 @@
 //! Invariant: no label is a prefix of another, so `label ‖ fields` is read in one way only. Fields of
 //! variable length carry their length (see [`crate::codec`]).
 
-use hkdf::Hkdf;
+use std::sync::LazyLock;
+
+use hkdf::{Hkdf, HkdfExtract};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -98,7 +100,11 @@ pub(crate) struct Extracted(Hkdf<Sha256>);
 
 impl Extracted {
     pub(crate) fn of(salt: Option<&[u8]>, key: &[u8]) -> Self {
-        Self(Hkdf::new(salt, key))
+        /// Without a salt the first two of its eight blocks are always the same.
+        static UNSALTED: LazyLock<HkdfExtract<Sha256>> = LazyLock::new(|| HkdfExtract::new(None));
+        let mut half = salt.map_or_else(|| UNSALTED.clone(), |salt| HkdfExtract::new(Some(salt)));
+        half.input_ikm(key);
+        Self(half.finalize().1)
     }
 
     pub(crate) fn expand<const N: usize>(&self, label: &str, fields: &[&[u8]]) -> Zeroizing<[u8; N]> {

@@ -335,7 +335,7 @@ impl Batch {
             self.note_rekey(&place, &record, rekey, boxes)?;
         }
         if header.class == Class::Sealed {
-            self.note_sealed(&place, &record)?;
+            self.note_sealed(&place, &record, matches!(event.payload(), Payload::Full(_)))?;
         }
         let state = self.state_mut(log)?;
         state.stored += 1;

@@ -10,7 +10,7 @@
 //!
 //! Invariants
 //! * A block's rows are not less than its key, and less than the key of the next block.
-//! * A block is no longer than [`TARGET`], so that it fills one page, unless it is a single row.
+//! * A block is no longer than [`PAGE`] or [`LONG`], so that it fills its pages, unless it is a single row.
 //! * A key has at most [`KEY_MAX`] bytes, so that lengths fit one.
 //! * `shared` counts every byte that a key has in common with the one before it: so the next byte of each tells
 //!   whether keys ascend.
@@ -25,7 +25,10 @@ use super::StorageError;
 use super::writes::{Write, Writes};
 
 /// Most bytes of a block of several rows: a page of redb less its head and the longest key.
-pub(super) const TARGET: usize = 3_900;
+pub(super) const PAGE: usize = 3_900;
+
+/// The same of four pages: for long rows that come one behind the other, and are seldom written again.
+pub(super) const LONG: usize = 16_000;
 
 /// Bytes before a row's key.
 const HEAD: usize = 6;
@@ -96,7 +99,8 @@ pub(super) fn last_key(block: &[u8]) -> Result<Vec<u8>, StorageError> {
 }
 
 /// Writes everything that waits: each block that is touched is read once and replaced.
-pub(super) fn flush(table: &mut Table<'_, Bytes, Bytes>, writes: &Writes) -> Result<(), StorageError> {
+/// No block gets longer than `most` by it.
+pub(super) fn flush(table: &mut Table<'_, Bytes, Bytes>, writes: &Writes, most: usize) -> Result<(), StorageError> {
     let mut writes = writes.iter().peekable();
     while let Some((first, _)) = writes.peek() {
         let old = block_for(table, first)?;
@@ -106,11 +110,13 @@ pub(super) fn flush(table: &mut Table<'_, Bytes, Bytes>, writes: &Writes) -> Res
             std::iter::from_fn(|| writes.next_if(|(key, _)| end.as_ref().is_none_or(|end| *key < end.as_slice())));
         let mine: Vec<_> = mine.collect();
         match old {
-            None => put_all(table, &pack(&rows_of(&mine), end.is_none()))?,
-            Some((key, block)) if end.is_none() && is_behind(&mine, &block)? => append_all(table, key, block, &mine)?,
+            None => put_all(table, &pack(&rows_of(&mine), end.is_none(), most))?,
+            Some((key, block)) if end.is_none() && is_behind(&mine, &block)? => {
+                append_all(table, key, block, &mine, most)?
+            }
             Some((key, block)) => {
                 let held = Held::read(&block)?;
-                let blocks = pack(&held.with(&block, &mine), end.is_none());
+                let blocks = pack(&held.with(&block, &mine), end.is_none(), most);
                 if blocks.iter().all(|(new, _)| *new != key) {
                     table.remove(key.as_slice())?;
                 }
@@ -166,10 +172,11 @@ fn append_all(
     key: Vec<u8>,
     block: Vec<u8>,
     writes: &[Write<'_>],
+    most: usize,
 ) -> Result<(), StorageError> {
     let last = last_key(&block)?;
     let (rows, before) = (rows_of(writes), block.len());
-    let mut packer = Packer { blocks: vec![(key, block)], enough: TARGET, before: &last };
+    let mut packer = Packer { blocks: vec![(key, block)], most, enough: most, before: &last };
     rows.iter().for_each(|(key, value)| packer.push(key, value));
     let is_touched = packer.blocks.first().is_some_and(|(_, block)| block.len() > before);
     put_all(table, packer.blocks.get(usize::from(!is_touched)..).unwrap_or_default())
@@ -183,7 +190,7 @@ struct Held {
 
 impl Held {
     fn read(block: &[u8]) -> Result<Self, StorageError> {
-        let (mut held, mut cursor) = (Self { keys: Vec::with_capacity(TARGET), rows: Vec::new() }, Cursor::default());
+        let (mut held, mut cursor) = (Self { keys: Vec::with_capacity(PAGE), rows: Vec::new() }, Cursor::default());
         while let Some(value) = cursor.next(block)? {
             let from = held.keys.len();
             held.keys.extend_from_slice(cursor.key());
@@ -216,16 +223,18 @@ fn put<'b>((key, value): Write<'b>) -> Option<Row<'b>> {
 
 /// Lays rows out in blocks. What grows at its end fills each block; what grows inside is cut evenly, so
 /// that there is room on both sides.
-fn pack(rows: &[Row<'_>], at_end: bool) -> Vec<Stored> {
+fn pack(rows: &[Row<'_>], at_end: bool, most: usize) -> Vec<Stored> {
     let total: usize = rows.iter().map(|(key, value)| HEAD + key.len() + value.len()).sum();
-    let even = total.div_ceil(total.div_ceil(TARGET).max(1));
-    let mut packer = Packer { blocks: Vec::new(), enough: if at_end { TARGET } else { even }, before: &[] };
+    let even = total.div_ceil(total.div_ceil(most).max(1));
+    let mut packer = Packer { blocks: Vec::new(), most, enough: if at_end { most } else { even }, before: &[] };
     rows.iter().for_each(|(key, value)| packer.push(key, value));
     packer.blocks
 }
 
 struct Packer<'r> {
     blocks: Vec<Stored>,
+    /// Bytes of a block of several rows.
+    most: usize,
     /// A block with so many bytes gets no further row.
     enough: usize,
     /// The key of the last row.
@@ -234,13 +243,13 @@ struct Packer<'r> {
 
 impl<'r> Packer<'r> {
     fn push(&mut self, key: &'r [u8], value: &[u8]) {
-        let most = HEAD + key.len() + value.len();
+        let row = HEAD + key.len() + value.len();
         match self.blocks.last_mut() {
-            Some((_, block)) if block.len() < self.enough && block.len() + most <= TARGET => {
+            Some((_, block)) if block.len() < self.enough && block.len() + row <= self.most => {
                 append(block, self.before, key, value);
             }
             _ => {
-                let mut block = Vec::with_capacity(TARGET.max(most));
+                let mut block = Vec::with_capacity(self.most.max(row));
                 append(&mut block, &[], key, value);
                 self.blocks.push((key.to_vec(), block));
             }
@@ -316,7 +325,8 @@ mod tests {
                     }
                 }
                 let transaction = database.begin_write().unwrap();
-                flush(&mut transaction.open_table(TABLE).unwrap(), &writes).unwrap();
+                flush(&mut transaction.open_table(TABLE).unwrap(), &writes, if kind == 2 { LONG } else { PAGE })
+                    .unwrap();
                 transaction.commit().unwrap();
                 assert_eq!(all(&database), model);
             }
@@ -329,16 +339,18 @@ mod tests {
     fn appending_leaves_no_holes() {
         let keys: Vec<_> = (0..1_000_u64).map(u64::to_be_bytes).collect();
         let rows: Vec<Row<'_>> = keys.iter().map(|key| (key.as_slice(), [1; 90].as_slice())).collect();
-        let blocks = pack(&rows, true);
-        assert!(blocks.iter().all(|(_, block)| block.len() <= TARGET));
-        assert!(blocks.len() <= 1_000 * (90 + HEAD + 2) / (TARGET - 100), "{}", blocks.len());
+        for most in [PAGE, LONG] {
+            let blocks = pack(&rows, true, most);
+            assert!(blocks.iter().all(|(_, block)| block.len() <= most));
+            assert!(blocks.len() <= 1_000 * (90 + HEAD + 2) / (most - 100) + 1, "{}", blocks.len());
+        }
     }
 
     /// Bytes that nobody wrote are damage, not a panic.
     #[test]
     fn broken_blocks_are_damage() {
         let mut rng = rng(2);
-        let good = pack(&[(&[1, 2], &[3; 9]), (&[1, 3], &[4; 9])], true).remove(0).1;
+        let good = pack(&[(&[1, 2], &[3; 9]), (&[1, 3], &[4; 9])], true, PAGE).remove(0).1;
         for _ in 0..2_000 {
             let mut bad = good.clone();
             let at = below(&mut rng, bad.len());

@@ -93,15 +93,12 @@ fn understood(class: Class, bytes: &[u8]) -> Content {
 
 /// Sealed events.
 impl Batch {
-    /// Derives the key of a new sealed event, or notes what it lacks.
-    pub(super) fn note_sealed(&mut self, place: &Place, record: &Record) -> Result<(), StorageError> {
+    /// Derives the key of a sealed event, or notes what it lacks.
+    pub(super) fn note_sealed(&mut self, place: &Place, record: &Record, has_body: bool) -> Result<(), StorageError> {
         let has_key = self.derive_key(place, record)?;
-        if record.header.suite != SUITE {
-            return Ok(());
-        }
-        let has_body = self.view.tables.contains(Tbl::Bodies, &place.key())?;
         match (has_key, has_body) {
-            (true, true) => self.delete_if_there(Tbl::Unopened, &place.key())?,
+            _ if record.header.suite != SUITE => {}
+            (true, true) => {}
             (_, false) => self.lack(place, Lacking::Body),
             (false, true) => self.lack(place, Lacking::Key),
         }
@@ -121,7 +118,9 @@ impl Batch {
 
     /// What an event lacked has come: opens it and folds it.
     pub(super) fn open_late(&mut self, place: &Place, record: &Record) -> Result<(), StorageError> {
-        self.note_sealed(place, record)?;
+        self.delete_if_there(Tbl::Unopened, &place.key())?;
+        let has_body = self.view.tables.contains(Tbl::Bodies, &place.key())?;
+        self.note_sealed(place, record, has_body)?;
         let is_open = !self.view.tables.contains(Tbl::Unopened, &place.key())?;
         if is_open && record.live {
             let change = self.fold_event(place, record)?;

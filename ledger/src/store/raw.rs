@@ -121,6 +121,14 @@ impl Tbl {
         matches!(self, Events | Bodies | Ids | Fresh | Arrival | Order | Keys | Rows)
     }
 
+    /// Most bytes of a block of it.
+    pub(super) const fn block(self) -> usize {
+        match self {
+            Self::Events | Self::Bodies => blocks::LONG,
+            _ => blocks::PAGE,
+        }
+    }
+
     pub(super) const fn definition(self) -> TableDefinition<'static, Bytes, Bytes> {
         TableDefinition::new(self.name())
     }
@@ -332,7 +340,7 @@ pub(crate) fn create_all(transaction: &WriteTransaction) -> Result<(), StorageEr
 fn flush_table(table: Tbl, writes: &Writes, transaction: &WriteTransaction) -> Result<(), StorageError> {
     let mut open = transaction.open_table(table.definition())?;
     if table.is_packed() {
-        return blocks::flush(&mut open, writes);
+        return blocks::flush(&mut open, writes, table.block());
     }
     for (key, value) in writes.iter() {
         match value {

@@ -29,14 +29,14 @@ pub(super) fn pack_all(transaction: &WriteTransaction) -> Result<(), StorageErro
             let (key, value) = found?;
             rows.set(key.value(), Some(value.value()));
         }
-        replace(&mut open, &rows)?;
+        replace(&mut open, &rows, table)?;
     }
     Ok(())
 }
 
 /// Makes format 4 of what format 3 has in redb.
 pub(super) fn join_rows(transaction: &WriteTransaction) -> Result<(), StorageError> {
-    replace(&mut transaction.open_table(Tbl::Order.definition())?, &Writes::default())?;
+    replace(&mut transaction.open_table(Tbl::Order.definition())?, &Writes::default(), Tbl::Order)?;
     join_arrivals(&mut transaction.open_table(Tbl::Arrival.definition())?)?;
     let mut ids = Writes::default();
     let mut fresh = transaction.open_table(Tbl::Fresh.definition())?;
@@ -45,8 +45,8 @@ pub(super) fn join_rows(transaction: &WriteTransaction) -> Result<(), StorageErr
         ids.set(id, Some(place));
         Ok(())
     })?;
-    replace(&mut fresh, &Writes::default())?;
-    blocks::flush(&mut transaction.open_table(Tbl::Ids.definition())?, &ids)?;
+    replace(&mut fresh, &Writes::default(), Tbl::Fresh)?;
+    blocks::flush(&mut transaction.open_table(Tbl::Ids.definition())?, &ids, Tbl::Ids.block())?;
     transaction.open_table(Tbl::Meta.definition())?.remove(meta::FRESH)?;
     Ok(())
 }
@@ -63,7 +63,7 @@ fn join_arrivals(table: &mut Table<'_, Bytes, Bytes>) -> Result<(), StorageError
     })?;
     let mut rows = Writes::default();
     runs.iter().for_each(|run| rows.set(&run.key(), Some(&run.value())));
-    replace(table, &rows)
+    replace(table, &rows, Tbl::Arrival)
 }
 
 /// Every row of a table that is kept in blocks.
@@ -81,9 +81,9 @@ fn each(
     Ok(())
 }
 
-fn replace(table: &mut Table<'_, Bytes, Bytes>, rows: &Writes) -> Result<(), StorageError> {
-    table.retain(|_, _| false)?;
-    blocks::flush(table, rows)
+fn replace(open: &mut Table<'_, Bytes, Bytes>, rows: &Writes, table: Tbl) -> Result<(), StorageError> {
+    open.retain(|_, _| false)?;
+    blocks::flush(open, rows, table.block())
 }
 
 /// Makes files of the formats before, for the tests that open them.
@@ -119,7 +119,7 @@ pub(super) mod back {
     pub(in crate::store) fn to_format_3(transaction: &WriteTransaction) -> Result<[(Tbl, Writes); 3], StorageError> {
         let rows = rows_each(transaction)?;
         for (table, _) in &rows {
-            replace(&mut transaction.open_table(table.definition())?, &Writes::default())?;
+            replace(&mut transaction.open_table(table.definition())?, &Writes::default(), *table)?;
         }
         raw::write_meta(transaction, meta::FORMAT, &schema::ROWS_EACH.to_le_bytes())?;
         Ok(rows)
@@ -128,7 +128,7 @@ pub(super) mod back {
     /// Writes those rows into the file.
     pub(in crate::store) fn put(transaction: &WriteTransaction, rows: &[(Tbl, Writes); 3]) -> Result<(), StorageError> {
         for (table, rows) in rows {
-            replace(&mut transaction.open_table(table.definition())?, rows)?;
+            replace(&mut transaction.open_table(table.definition())?, rows, *table)?;
         }
         Ok(())
     }

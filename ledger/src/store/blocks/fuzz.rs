@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableTable, Table, TableDefinition};
 
-use super::{Bytes, Cursor, KEY_MAX, StorageError, Writes, find, flush, last_key, pack};
+use super::{Bytes, Cursor, KEY_MAX, PAGE, StorageError, Writes, find, flush, last_key, pack};
 
 const TABLE: TableDefinition<'static, Bytes, Bytes> = TableDefinition::new("blocks");
 
@@ -53,7 +53,7 @@ fn one(block: &[u8], known: &[Row]) {
     }
     assert_eq!(last_key(block).ok().as_ref(), Some(&known.last().map(|(key, _)| key.clone()).unwrap_or_default()));
     let borrowed: Vec<_> = known.iter().map(|(key, value)| (key.as_slice(), value.as_slice())).collect();
-    let packed = pack(&borrowed, true);
+    let packed = pack(&borrowed, true, PAGE);
     let again: Vec<Row> = packed.iter().flat_map(|(_, block)| rows(block).expect("what was packed is whole")).collect();
     assert_eq!(again, known, "what is packed is what was read");
 }
@@ -98,7 +98,7 @@ fn script(table: &mut Table<'_, Bytes, Bytes>, data: &[u8]) {
 }
 
 fn written(table: &mut Table<'_, Bytes, Bytes>, writes: Writes, ours: Option<&Map>) {
-    let flushed = flush(table, &writes);
+    let flushed = flush(table, &writes, PAGE);
     let Some(ours) = ours else { return };
     flushed.expect("what this store wrote is whole");
     assert_eq!(&all(table).expect("what this store wrote is whole"), ours, "a table is a map");
