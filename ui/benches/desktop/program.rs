@@ -1,8 +1,9 @@
 //! The real program in a real window: time to its first picture, and memory once it has nothing to do.
 
-use std::io::{BufRead, BufReader};
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use super::screen::now;
@@ -10,11 +11,8 @@ use super::screen::now;
 /// What the program logs once people and messages stand in a frame that was presented.
 const PAINTED: &str = "the first picture is on the screen";
 
-/// A program that used no processor time for this long has nothing to do.
-const IDLE: Duration = Duration::from_secs(2);
-
-/// Processor time within [`IDLE`], in clock ticks, that counts as none: heartbeats of the network.
-const QUIET_TICKS: u64 = 2;
+/// What it logs once every place of the conversation that was opened is in its list: nothing is left to do.
+const WHOLE: &str = "the open conversation is whole";
 
 /// A display of our own; `None` where Xvfb is not installed.
 pub(crate) struct Display {
@@ -47,6 +45,7 @@ impl Drop for Display {
 pub(crate) struct Program<'a> {
     display: &'a Display,
     child: Child,
+    log: RefCell<Lines<BufReader<ChildStderr>>>,
     /// From the start of the process.
     pub(crate) painted: Duration,
 }
@@ -66,51 +65,48 @@ impl<'a> Program<'a> {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the desktop is built");
-        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let line = lines.by_ref().map_while(Result::ok).find(|line| line.contains(PAINTED));
-        let painted = began.elapsed();
-        assert!(line.is_some(), "the program ended before it painted");
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { display, child, painted }
+        let log = RefCell::new(BufReader::new(child.stderr.take().expect("piped")).lines());
+        let mut program = Self { display, child, log, painted: Duration::ZERO };
+        program.await_line(PAINTED);
+        program.painted = began.elapsed();
+        program
     }
 
-    /// Opens the first conversation by a key; `false` where xdotool cannot press it.
-    pub(crate) fn open_first(&self) -> bool {
+    /// Reads what the program logs up to a line with these words.
+    fn await_line(&self, words: &str) -> String {
+        let found = self.log.borrow_mut().by_ref().map_while(Result::ok).find(|line| line.contains(words));
+        found.unwrap_or_else(|| panic!("the program ended before it said: {words}"))
+    }
+
+    /// Opens the first conversation by a key and waits until all its messages have a row; `false` where xdotool cannot
+    /// press it.
+    pub(crate) fn open_first(&self, messages: usize) -> bool {
         let pid = self.child.id().to_string();
         let search = ["search", "--sync", "--onlyvisible", "--pid", &pid];
         let focus = [&search[..], &["windowfocus"]].concat();
-        self.xdotool(&focus) && self.xdotool(&["key", "alt+Down"])
+        let pressed = self.xdotool(&focus) && self.xdotool(&["key", "alt+Down"]);
+        if pressed {
+            let line = self.await_line(WHOLE);
+            assert!(line.ends_with(&format!("rows={messages}")), "the conversation with {messages} messages: {line}");
+        }
+        pressed
     }
 
     fn xdotool(&self, arguments: &[&str]) -> bool {
-        let status = Command::new("xdotool").args(arguments).env("DISPLAY", &self.display.name).status();
+        let status = Command::new("xdotool")
+            .args(arguments)
+            .env("DISPLAY", &self.display.name)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         status.is_ok_and(|status| status.success())
     }
 
-    /// Resident memory in KiB once the program is idle.
-    pub(crate) fn idle_kib(&self) -> u64 {
-        let mut ticks = self.ticks();
-        loop {
-            wait(IDLE);
-            let after = self.ticks();
-            if after - ticks <= QUIET_TICKS {
-                return self.resident_kib();
-            }
-            ticks = after;
-        }
-    }
-
-    fn resident_kib(&self) -> u64 {
+    /// Resident memory.
+    pub(crate) fn resident_kib(&self) -> u64 {
         let status = self.proc("status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
-    }
-
-    /// Processor time so far: fields 14 and 15.
-    fn ticks(&self) -> u64 {
-        let stat = self.proc("stat");
-        let fields = stat.rsplit(')').next().expect("a name in brackets").split_whitespace();
-        fields.skip(11).take(2).map(|field| field.parse::<u64>().expect("a number")).sum()
     }
 
     fn proc(&self, file: &str) -> String {
@@ -123,9 +119,4 @@ impl Drop for Program<'_> {
         self.child.kill().expect("our own child");
         self.child.wait().expect("our own child");
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "what is measured is that nothing happens for a while")]
-fn wait(time: Duration) {
-    std::thread::sleep(time);
 }

@@ -17,6 +17,12 @@ use y7ke_node::Handle;
 pub(crate) const WIDTH: u32 = 1024;
 pub(crate) const HEIGHT: u32 = 640;
 
+/// A window that drew nothing for this long has settled. Shorter than the blink of a caret, which is drawn for ever.
+const CALM: Duration = Duration::from_millis(120);
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 struct Headless {
     window: Rc<MinimalSoftwareWindow>,
     began: Instant,
@@ -90,13 +96,22 @@ impl Screen {
         })
     }
 
-    /// Turns until nothing was drawn for `calm`.
-    pub(crate) fn settle(&self, calm: Duration) {
+    /// Turns until nothing was drawn for [`CALM`].
+    pub(crate) fn settle(&self) {
         let mut last = now();
-        while last.elapsed() < calm {
+        while last.elapsed() < CALM {
             if self.turn() {
                 last = now();
             }
+        }
+    }
+
+    /// Turns until `what` is so.
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let began = now();
+        while !is_so() {
+            assert!(began.elapsed() < PATIENCE, "within {PATIENCE:?}: {what}");
+            self.turn();
         }
     }
 
