@@ -46,6 +46,7 @@ fn row(request: &RequestView, kind: RequestKind, zone: Zone, now_ms: u64) -> Req
         name: person::requester(request).into(),
         face: person::face(&request.name, &request.y7_id),
         greeting: text::shown(&request.greeting).trim().into(),
+        greeting_right_to_left: text::is_right_to_left(&request.greeting),
         time: zone.brief(request.created, now_ms).into(),
         state: state_words(request, kind, now_ms).into(),
         kind,
