@@ -3,6 +3,7 @@
 mod common;
 
 use common::fake::{self, ADA, Fake, GRACE, ME, MINUTE, NOW};
+use common::golden::{Shot, changed};
 use common::rig::Rig;
 use slint::platform::Key;
 use slint::{ComponentHandle, Global, Model};
@@ -244,6 +245,33 @@ fn c5_a_long_chat_opens_at_its_newest_message() {
     );
     assert!(!rig.sees("Jump to newest"));
     assert!(rig.bubbles().len() < 40, "only what is seen is made");
+}
+
+#[test]
+fn c5_opening_reads_what_is_seen_and_little_more() {
+    let rig = Rig::new(chatty(3_000), 1024.0, 640.0);
+    // From the first pane, and from another conversation whose list stood elsewhere.
+    for _ in 0..2 {
+        let before = rig.fake.read.get();
+        open(&rig, "Ada Lovelace");
+        let (read, seen) = (rig.fake.read.get() - before, rig.bubbles().len());
+        assert!((5..30).contains(&seen), "{seen}");
+        assert!(read <= 48, "for {seen} messages on the screen {read} were read");
+        open(&rig, "Grace Hopper");
+    }
+}
+
+#[test]
+fn c5_the_first_frame_of_a_long_chat_is_the_one_that_stays() {
+    let rig = Rig::new(chatty(3_000), 1024.0, 640.0);
+    // Between the header and the composer, without the scroll bar: it learns the length as the index comes in.
+    let rows = |rig: &Rig| Shot::of(rig.window().window()).part((300, 70), (700, 480));
+    for name in [ADA, GRACE, ADA] {
+        rig.app.did(Act::Open(name.into()));
+        let first = rows(&rig);
+        rig.settle();
+        assert!(changed(&first, &rows(&rig)).is_empty(), "nothing moves once {name} is open");
+    }
 }
 
 #[test]
@@ -597,7 +625,7 @@ fn c6_ctrl_f_walks_through_the_hits_of_a_conversation() {
     assert_eq!(rig.value("Message Ada Lovelace"), "typed at once");
 }
 
-/// Takes an entry of the open menu with the keys: presses of the testing backend do not know where a popup stands.
+/// Takes an entry of the open menu with the keys.
 fn choose(rig: &Rig, entry: &str, place: usize) {
     assert!(rig.sees(entry), "the menu is open");
     (0..place).for_each(|_| rig.key(Key::DownArrow));
@@ -721,6 +749,16 @@ fn g6_the_menu_copies_the_text_as_it_was_written() {
     rig.click_right_message("I bring the printouts");
     choose(&rig, "Copy text", 2);
     assert_eq!(*rig.paper.0.borrow(), "I bring the printouts");
+}
+
+#[test]
+fn g6_an_entry_of_the_menu_is_taken_with_the_mouse() {
+    let rig = Rig::new(chatty(40), 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    let corner = rig.click_right_message(": message 33");
+    rig.click_in_menu(corner, "Copy text");
+    assert!(rig.paper.0.borrow().starts_with("message 33 and"), "{}", rig.paper.0.borrow());
+    assert!(!rig.sees("Copy text"), "the menu is closed");
 }
 
 #[test]

@@ -29,15 +29,15 @@ use crate::ui::{LinkRow, MessageRow, Tick};
 pub const SHOWN: usize = 100_000;
 
 /// Places read when a conversation is opened: more than any screen has rows.
-const FIRST: usize = 256;
+const FIRST: usize = 128;
 
 /// Places read at a time afterwards: a stretch takes about a millisecond.
 const STRETCH: usize = 1_024;
 
-/// Messages read at a time: two screens.
-const PAGE: usize = 64;
+/// Messages read at a time: a screen above and one below the row that is asked for.
+const PAGE: usize = 32;
 
-/// Messages kept opened: some thirty screens.
+/// Messages kept opened: some sixty screens.
 const KEPT: usize = 2_048;
 
 /// Devices that are named one by one.
@@ -421,7 +421,7 @@ impl Timeline {
             return Ok(());
         }
         let from = index.saturating_sub(PAGE / 2);
-        let to = (from + PAGE).min(self.keys.len());
+        let to = (index + PAGE / 2).min(self.keys.len());
         let wanted: Vec<Key> = self.keys[from..to].iter().filter(|key| !self.cache.has(key)).copied().collect();
         let read = source.messages(&wanted).inspect_err(|fault| self.trouble = Some(fault.message.clone()))?;
         self.trouble = None;
@@ -598,6 +598,7 @@ fn draw(this: &Facts, before: Option<&Facts>, after: Option<&Facts>, with: Setti
     MessageRow {
         id: this.id.as_str().into(),
         text: if is_bare(this, &links) { "".into() } else { this.text.as_str().into() },
+        lines: this.text.contains('\n'),
         mine: this.mine,
         time: if timed { with.zone.clock(this.at_ms).into() } else { "".into() },
         full_time: with.zone.full(this.at_ms).into(),

@@ -32,6 +32,8 @@ pub struct Fake {
     pub messages: RefCell<BTreeMap<String, BTreeMap<Key, MessageView>>>,
     pub drafts: RefCell<BTreeMap<String, String>>,
     pub calls: RefCell<Vec<Command>>,
+    /// Messages that were read.
+    pub read: Cell<usize>,
     /// How the vault is kept, whether it is locked, and what opens it.
     pub vault: RefCell<Option<VaultView>>,
     pub passphrase: RefCell<Option<Passphrase>>,
@@ -403,6 +405,7 @@ impl Source for Fake {
     }
 
     fn messages(&self, keys: &[Key]) -> Result<Vec<MessageView>, ApiError> {
+        self.read.set(self.read.get() + keys.len());
         let all = self.messages.borrow();
         let find = |key: &Key| all.values().find_map(|of| of.get(key).cloned());
         Ok(keys.iter().filter_map(find).collect())

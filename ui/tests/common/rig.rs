@@ -204,9 +204,7 @@ impl Rig {
 
     /// Puts the pointer on the middle of what has this label.
     pub fn hover(&self, label: &str) {
-        let element = self.get(label);
-        let (at, size) = (element.absolute_position(), element.size());
-        let position = LogicalPosition::new(at.x + size.width / 2.0, at.y + size.height / 2.0);
+        let position = middle(&self.get(label));
         self.window().window().dispatch_event(WindowEvent::PointerMoved { position });
         self.settle();
     }
@@ -248,9 +246,22 @@ impl Rig {
         self.bubbles().into_iter().find(has).unwrap_or_else(|| panic!("no message has {part:?}: {:#?}", self.labels()))
     }
 
-    /// A real press of the right button on the middle of a message.
-    pub fn click_right_message(&self, part: &str) {
-        self.message(part).mock_single_click(PointerEventButton::Right);
+    /// A real press of the right button on the middle of a message; where that was.
+    pub fn click_right_message(&self, part: &str) -> LogicalPosition {
+        let message = self.message(part);
+        message.mock_single_click(PointerEventButton::Right);
+        self.settle();
+        middle(&message)
+    }
+
+    /// A real press on an entry of the menu that opened at `corner`: an element of a popup knows its place in there.
+    pub fn click_in_menu(&self, corner: LogicalPosition, entry: &str) {
+        let within = middle(&self.get(entry));
+        let position = LogicalPosition::new(corner.x + within.x, corner.y + within.y);
+        let (window, button) = (self.window().window(), PointerEventButton::Left);
+        window.dispatch_event(WindowEvent::PointerMoved { position });
+        window.dispatch_event(WindowEvent::PointerPressed { position, button });
+        window.dispatch_event(WindowEvent::PointerReleased { position, button });
         self.settle();
     }
 
@@ -307,4 +318,9 @@ impl Rig {
         let mut writer = encoder.write_header().expect("a header");
         writer.write_image_data(shot.as_bytes()).expect("the pixels");
     }
+}
+
+fn middle(element: &ElementHandle) -> LogicalPosition {
+    let (at, size) = (element.absolute_position(), element.size());
+    LogicalPosition::new(at.x + size.width / 2.0, at.y + size.height / 2.0)
 }
