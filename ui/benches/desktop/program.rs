@@ -74,17 +74,23 @@ impl<'a> Program<'a> {
 
     /// Reads what the program logs up to a line with these words.
     fn await_line(&self, words: &str) -> String {
-        let found = self.log.borrow_mut().by_ref().map_while(Result::ok).find(|line| line.contains(words));
-        found.unwrap_or_else(|| panic!("the program ended before it said: {words}"))
+        let mut last = String::new();
+        for line in self.log.borrow_mut().by_ref().map_while(Result::ok) {
+            if line.contains(words) {
+                return line;
+            }
+            last = line;
+        }
+        panic!("the program ended before it said: {words}; the last that it said: {last}")
     }
 
     /// Opens the first conversation by a key and waits until all its messages have a row; `false` where xdotool cannot
     /// press it.
     pub(crate) fn open_first(&self, messages: usize) -> bool {
         let pid = self.child.id().to_string();
-        let search = ["search", "--sync", "--onlyvisible", "--pid", &pid];
-        let focus = [&search[..], &["windowfocus"]].concat();
-        let pressed = self.xdotool(&focus) && self.xdotool(&["key", "alt+Down"]);
+        let Some(window) = self.xdotool(&["search", "--sync", "--onlyvisible", "--pid", &pid]) else { return false };
+        let focused = self.xdotool(&["windowfocus", "--sync", window.trim()]).is_some();
+        let pressed = focused && self.xdotool(&["key", "alt+Down"]).is_some();
         if pressed {
             let line = self.await_line(WHOLE);
             assert!(line.ends_with(&format!("rows={messages}")), "the conversation with {messages} messages: {line}");
@@ -92,14 +98,10 @@ impl<'a> Program<'a> {
         pressed
     }
 
-    fn xdotool(&self, arguments: &[&str]) -> bool {
-        let status = Command::new("xdotool")
-            .args(arguments)
-            .env("DISPLAY", &self.display.name)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        status.is_ok_and(|status| status.success())
+    /// What it prints; `None` where it is not there or fails.
+    fn xdotool(&self, arguments: &[&str]) -> Option<String> {
+        let output = Command::new("xdotool").args(arguments).env("DISPLAY", &self.display.name).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Resident memory.
