@@ -360,7 +360,7 @@ type Found = Result<(Guard, Guard), redb::StorageError>;
 struct Spans(RefCell<Vec<Span>>);
 
 /// Spans per table: `rows` holds several kinds of row, two people write in turn, and `fresh` has its runs.
-const SPANS: usize = 20;
+const SPANS: usize = 28;
 
 /// A block, and how far no other one begins.
 struct Span {

@@ -90,15 +90,25 @@ fn a_file_of_format_3_is_brought_up_to_date_with_its_journal() {
 #[test]
 fn ids_are_found_in_runs_and_behind_them() {
     let mut peer = Peer::new(1, 1);
-    let (_, ids) = texts(&mut peer, 45);
+    let (_, ids) = texts(&mut peer, 170);
+    let look = |ids: &[EventId]| {
+        let view = peer.ledger.view().unwrap();
+        for id in ids {
+            assert_eq!(view.event(id).unwrap().unwrap().id, *id);
+            assert!(view.open_body(id).unwrap().is_some());
+        }
+        assert!(view.event(&EventId::from([7; 32])).unwrap().is_none());
+    };
+    look(&ids);
+    let runs = peer.write(|batch| batch.raw_rows(raw::Tbl::Fresh).unwrap());
+    let lengths: std::collections::BTreeSet<_> = runs.iter().map(|(_, run)| run.len() / 52).collect();
+    assert!(lengths.contains(&1) && lengths.contains(&17), "runs of a commit and long ones: {lengths:?}");
     let view = peer.ledger.view().unwrap();
-    for id in &ids {
-        assert_eq!(view.event(id).unwrap().unwrap().id, *id);
-        assert!(view.open_body(id).unwrap().is_some());
-    }
-    assert!(view.event(&EventId::from([7; 32])).unwrap().is_none());
     assert!(view.tables.contains(raw::Tbl::Ids, ids[0].as_bytes()).unwrap(), "the first runs were merged");
-    assert!(!view.tables.contains(raw::Tbl::Ids, ids[45].as_bytes()).unwrap(), "the last one waits");
+    assert!(!view.tables.contains(raw::Tbl::Ids, ids[170].as_bytes()).unwrap(), "the last one waits");
+    let merged = peer.write(|batch| batch.raw_rows(raw::Tbl::Ids).unwrap()).len();
+    let waiting: usize = runs.iter().map(|(_, run)| run.len() / 52).sum();
+    assert_eq!(merged + waiting, peer.ledger.view().unwrap().arrivals(0, 999).unwrap().len(), "each stands somewhere");
 }
 
 /// A file of format 1 opens, holds the same, and goes on.
