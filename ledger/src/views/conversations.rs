@@ -8,7 +8,7 @@
 //! Who counts again and again keeps [`Counts`]: a device's messages come in the order of their numbers, so counting goes
 //! on behind the last one. What comes out of that order is told to it ([`Counts::came`], [`Counts::forget`]).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use y7ke_crypto::codec::Wire;
@@ -51,7 +51,7 @@ pub struct ConversationRow {
 /// What was counted before.
 #[derive(Debug, Default)]
 pub struct Counts {
-    of: HashMap<(LogId, DeviceId), Count>,
+    of: BTreeMap<(LogId, DeviceId), Count>,
 }
 
 /// Messages of one device in one log.

@@ -370,7 +370,7 @@ fn unread_is_counted_on_behind_what_was_counted() {
     world.join(talk(5));
     let (me, log) = (samples::root(ME), talk(5));
     let mut counts = Counts::default();
-    let mut check = |world: &World, counts: &mut Counts| {
+    let check = |world: &World, counts: &mut Counts| {
         let on = conversation_counted(world, &[log], &me, counts).unwrap();
         assert_eq!(on, conversation(world, &[log], &me).unwrap());
         on.unread.count
