@@ -874,6 +874,11 @@ fn long_words_in_a_toast_wrap_and_are_whole() {
     let long = size(1024.0, "Request kept. It goes out as soon as they can be reached, and not before.");
     assert!(line.width < 200.0 && long.width > 400.0 && long.width <= 420.0, "{line:?} {long:?}");
     assert!(long.height > line.height + 12.0, "two lines: {line:?} {long:?}");
+    // Just as long as a toast is wide, and a little longer.
+    for more in 0..12 {
+        let size = size(1024.0, &format!("Request kept. It goes out as soon as they can be{}", "n".repeat(more)));
+        assert!(size.width < 420.0 || size.height > line.height + 12.0, "{more}: {size:?}");
+    }
     let narrow = size(360.0, "Request kept. It goes out as soon as they can be reached, and not before.");
     assert!(narrow.width < 360.0 && narrow.height > line.height + 12.0, "{narrow:?}");
 }

@@ -61,6 +61,16 @@ impl Screen {
         command.output().expect("xdotool is there")
     }
 
+    /// Looks for windows, again where one went while xdotool walked through them.
+    fn search(&self, arguments: &[&str]) -> Output {
+        loop {
+            let found = self.ask(&[&["search"], arguments].concat());
+            if !String::from_utf8_lossy(&found.stderr).contains("BadWindow") {
+                return found;
+            }
+        }
+    }
+
     fn xdotool(&self, arguments: &[&str]) -> Output {
         let output = self.ask(arguments);
         assert!(output.status.success(), "xdotool {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -121,7 +131,7 @@ impl<'a> Person<'a> {
     fn appear(screen: &'a Screen, mut command: Command) -> Self {
         let process = command.env("DISPLAY", &screen.name).spawn().expect("the desktop is built");
         let pid = process.id().to_string();
-        let found = screen.xdotool(&["search", "--sync", "--onlyvisible", "--pid", &pid]);
+        let found = screen.search(&["--sync", "--onlyvisible", "--pid", &pid]);
         let window = String::from_utf8_lossy(&found.stdout).lines().next().expect("one window").to_owned();
         Self { screen, process: Some(process), window, pid }
     }
@@ -142,7 +152,7 @@ impl<'a> Person<'a> {
     }
 
     fn is_seen(&self) -> bool {
-        self.screen.ask(&["search", "--onlyvisible", "--pid", &self.pid]).status.success()
+        self.screen.search(&["--onlyvisible", "--pid", &self.pid]).status.success()
     }
 
     /// `x y width height` of the window.
@@ -168,7 +178,8 @@ impl<'a> Person<'a> {
     /// Waits until the title says that so many things wait for the person.
     fn until_waiting(&self, count: usize) -> &Self {
         let title = if count == 0 { "^y7ke$".to_owned() } else { format!(r"^\({count}\) y7ke$") };
-        self.screen.xdotool(&["search", "--sync", "--all", "--onlyvisible", "--pid", &self.pid, "--name", &title]);
+        let told = self.screen.search(&["--sync", "--all", "--onlyvisible", "--pid", &self.pid, "--name", &title]);
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
         self
     }
 
