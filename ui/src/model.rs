@@ -8,6 +8,7 @@ pub mod add;
 pub mod conversations;
 pub mod desk;
 pub mod drafts;
+mod index;
 pub mod links;
 pub mod notify;
 pub mod person;

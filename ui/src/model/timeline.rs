@@ -19,6 +19,7 @@ use slint::{ModelRc, VecModel};
 use y7ke_node::api::{ApiError, Conversation, MessageView, Status};
 
 use super::drafts::{Outgoing, Reply};
+use super::index::Index;
 use super::links::{self, Link};
 use super::text;
 use super::time::Zone;
@@ -77,7 +78,7 @@ pub struct Setting<'a> {
 #[derive(Debug)]
 pub struct Timeline {
     of: Conversation,
-    keys: Vec<Key>,
+    keys: Index,
     /// Messages older than the first row are on the disk.
     older: bool,
     newer: bool,
@@ -103,7 +104,7 @@ impl Timeline {
     pub fn open_around(of: Conversation, source: &(impl Source + ?Sized), around: Option<Key>) -> Self {
         let mut timeline = Self {
             of,
-            keys: Vec::new(),
+            keys: Index::default(),
             older: false,
             newer: false,
             cache: Cache::default(),
@@ -122,7 +123,7 @@ impl Timeline {
     /// Gives the newest rows up for those around `key`, if it is further back than one list has rows.
     fn go_back_to(&mut self, key: &Key, source: &(impl Source + ?Sized)) {
         self.read_back_to(key, source);
-        while self.older && self.trouble.is_none() && self.keys.first().is_some_and(|first| first >= key) {
+        while self.older && self.trouble.is_none() && self.keys.first().is_some_and(|first| first >= *key) {
             self.keys.truncate(SHOWN / 2);
             self.newer = true;
             if self.read_older(STRETCH, source) == 0 {
@@ -134,12 +135,12 @@ impl Timeline {
     /// Takes in the places of `limit` messages before the first row, as far as there is room; how many came.
     fn read_older(&mut self, limit: usize, source: &(impl Source + ?Sized)) -> usize {
         let limit = limit.min(SHOWN.saturating_sub(self.keys.len()));
-        match source.index(&self.of, self.keys.first(), limit) {
+        match source.index(&self.of, self.keys.first().as_ref(), limit) {
             Ok(stretch) => {
                 self.older = stretch.more;
                 self.trouble = None;
                 let came = stretch.keys.len();
-                self.keys.splice(0..0, stretch.keys);
+                self.keys.prepend(stretch.keys);
                 came
             }
             Err(fault) => {
@@ -167,7 +168,7 @@ impl Timeline {
 
     fn read_back_to(&mut self, key: &Key, source: &(impl Source + ?Sized)) -> usize {
         let mut all = 0;
-        while self.fills() && self.keys.first().is_none_or(|first| first >= key) {
+        while self.fills() && self.keys.first().is_none_or(|first| first >= *key) {
             match self.read_older(STRETCH, source) {
                 0 => break,
                 came => all += came,
@@ -203,9 +204,9 @@ impl Timeline {
 
     /// Marks the message at `key`, or none; its row and what changes.
     pub fn set_mark(&mut self, key: Option<Key>) -> (Option<usize>, Vec<Change>) {
-        let before = self.mark.take().and_then(|key| self.keys.binary_search(&key).ok());
-        self.mark = key.filter(|key| self.keys.binary_search(key).is_ok());
-        let row = self.mark.and_then(|key| self.keys.binary_search(&key).ok());
+        let before = self.mark.take().and_then(|key| self.keys.find(&key).ok());
+        self.mark = key.filter(|key| self.keys.has(key));
+        let row = self.mark.and_then(|key| self.keys.find(&key).ok());
         (row, before.into_iter().chain(row).map(Change::Changed).collect())
     }
 
@@ -216,14 +217,14 @@ impl Timeline {
 
     /// Puts the "new" line above `key`; its row.
     pub fn set_fresh(&mut self, key: Option<Key>) -> Option<usize> {
-        self.fresh = key.filter(|key| self.keys.binary_search(key).is_ok());
-        self.fresh.and_then(|key| self.keys.binary_search(&key).ok())
+        self.fresh = key.filter(|key| self.keys.has(key));
+        self.fresh.and_then(|key| self.keys.find(&key).ok())
     }
 
     /// Takes the "new" line away.
     pub fn clear_fresh(&mut self) -> Vec<Change> {
         let Some(key) = self.fresh.take() else { return Vec::new() };
-        self.keys.binary_search(&key).map(|at| self.around(at)).unwrap_or_default()
+        self.keys.find(&key).map(|at| self.around(at)).unwrap_or_default()
     }
 
     /// Whether there is a "new" line.
@@ -239,7 +240,7 @@ impl Timeline {
         }
         self.cache.put(key, message.clone());
         self.quotes.remove(&key.id);
-        match self.keys.binary_search(&key) {
+        match self.keys.find(&key) {
             Ok(at) => self.around(at),
             Err(at) if at == 0 && self.older || at == self.keys.len() && self.newer => Vec::new(),
             Err(at) => self.insert(at, key, message),
@@ -252,7 +253,7 @@ impl Timeline {
         changes.push(Change::Added(at));
         changes.extend(self.around(at).into_iter().filter(|change| *change != Change::Changed(at)));
         if self.keys.len() > SHOWN {
-            self.keys.remove(0);
+            self.keys.drop_first();
             self.older = true;
             changes.push(Change::Removed(0));
         }
@@ -311,7 +312,7 @@ impl Timeline {
             self.newer = newer;
             return (0..self.len()).map(Change::Changed).collect();
         }
-        let back = before.first().map_or(0, |first| self.read_back_to(first, source));
+        let back = before.first().map_or(0, |first| self.read_back_to(&first, source));
         tracing::debug!(rows = self.keys.len(), back, "the index was read again");
         let mut changes = differences(&before, &self.keys);
         changes.extend((0..self.len()).map(Change::Changed));
@@ -325,7 +326,7 @@ impl Timeline {
 
     /// The message behind a row, with its text as it was written.
     pub fn message(&mut self, index: usize, source: &(impl Source + ?Sized)) -> Option<MessageView> {
-        let key = *self.keys.get(index)?;
+        let key = self.keys.get(index)?;
         self.load(index, source).ok()?;
         self.cache.get(&key)?.clone()
     }
@@ -337,7 +338,7 @@ impl Timeline {
         }
         let mut wanted = [0; 32];
         hex::decode_to_slice(id, &mut wanted).ok()?;
-        let at = self.keys.iter().rposition(|key| key.id == wanted)?;
+        let at = self.keys.of_id(&wanted)?;
         self.message(at, source).map(|message| text::plain(&message.text))
     }
 
@@ -360,7 +361,7 @@ impl Timeline {
         if let Some(out) = index.checked_sub(self.keys.len()) {
             return self.outgoing.get(out).map(Facts::of_outgoing);
         }
-        let key = self.keys[index];
+        let key = self.keys.get(index)?;
         let message = self.message(index, source)?;
         let sent = self.sent.contains(&key);
         let quote = message.reply_to.as_ref().map(|id| self.quote(id, &message.log, source));
@@ -373,7 +374,7 @@ impl Timeline {
     /// The message that a reply names, if it is of this conversation: an id proves nothing.
     fn quote(&mut self, id: &str, log: &str, source: &(impl Source + ?Sized)) -> Quote {
         let found = port::bytes(id).and_then(|id| self.quoted(id, source));
-        match found.filter(|found| found.log == log || self.keys.binary_search(&found.key).is_ok()) {
+        match found.filter(|found| found.log == log || self.keys.has(&found.key)) {
             Some(found) => Quote { id: id.to_owned(), who: Some(found.mine), words: found.words },
             None => Quote { id: String::new(), who: None, words: "A message that is not on this device".into() },
         }
@@ -405,7 +406,7 @@ impl Timeline {
     fn unreadable(&self, index: usize) -> MessageRow {
         let words = self.trouble.clone().unwrap_or_else(|| "This message is gone from this device.".into());
         MessageRow {
-            id: self.keys.get(index).map(Key::message_id).unwrap_or_default().into(),
+            id: self.keys.get(index).as_ref().map(Key::message_id).unwrap_or_default().into(),
             text: words.clone().into(),
             label: words.into(),
             aside: true,
@@ -417,12 +418,12 @@ impl Timeline {
 
     /// Reads the page around `index` unless its message is open already.
     fn load(&mut self, index: usize, source: &(impl Source + ?Sized)) -> Result<(), ApiError> {
-        if self.cache.touch(&self.keys[index]) {
+        if self.keys.get(index).is_some_and(|key| self.cache.touch(&key)) {
             return Ok(());
         }
         let from = index.saturating_sub(PAGE / 2);
         let to = (index + PAGE / 2).min(self.keys.len());
-        let wanted: Vec<Key> = self.keys[from..to].iter().filter(|key| !self.cache.has(key)).copied().collect();
+        let wanted: Vec<Key> = self.keys.between(from, to).filter(|key| !self.cache.has(key)).collect();
         let read = source.messages(&wanted).inspect_err(|fault| self.trouble = Some(fault.message.clone()))?;
         self.trouble = None;
         wanted.iter().for_each(|key| self.cache.put_gone(*key));
@@ -451,9 +452,9 @@ pub fn ticket_of(id: &str) -> Option<u64> {
 }
 
 /// Removals from the end, then additions from the start: each index is right when its turn comes.
-fn differences(before: &[Key], after: &[Key]) -> Vec<Change> {
-    let gone = before.iter().enumerate().rev().filter(|(_, key)| after.binary_search(key).is_err());
-    let come = after.iter().enumerate().filter(|(_, key)| before.binary_search(key).is_err());
+fn differences(before: &Index, after: &Index) -> Vec<Change> {
+    let gone = before.iter().enumerate().rev().filter(|(_, key)| !after.has(key));
+    let come = after.iter().enumerate().filter(|(_, key)| !before.has(key));
     gone.map(|(at, _)| Change::Removed(at)).chain(come.map(|(at, _)| Change::Added(at))).collect()
 }
 
@@ -874,7 +875,7 @@ mod tests {
         for n in [7, 3, 39, 0, 12, 1, 38].into_iter().chain(0..40).chain(0..40) {
             timeline.upsert(&message(n, n % 2 == 0, START + n));
         }
-        assert_eq!(timeline.keys, whole.messages.keys().copied().collect::<Vec<_>>());
+        assert!(timeline.keys.iter().eq(whole.messages.keys().copied()));
     }
 
     #[test]
@@ -895,10 +896,10 @@ mod tests {
         let store = store((0..3_000).map(|n| message(n, n % 2 == 0, START + n)));
         let mut timeline = open(&store);
         timeline.fill(&store);
-        let before = timeline.keys.clone();
+        let before: Vec<Key> = timeline.keys.iter().collect();
         let changes = timeline.resync(&store);
         assert!(changes.iter().all(|change| !matches!(change, Change::Removed(_))));
-        assert!(timeline.keys.ends_with(&before));
+        assert!(timeline.keys.iter().collect::<Vec<_>>().ends_with(&before));
     }
 
     fn outgoing(ticket: u64, text: &str) -> Outgoing {
