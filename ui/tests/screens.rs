@@ -107,17 +107,22 @@ fn b1_an_id_is_judged_while_it_is_typed() {
     assert_eq!(pane(&rig), Pane::Chat);
 }
 
-#[test]
-fn b1_a_request_with_a_greeting_goes_out_and_its_person_is_shown() {
-    let rig = rig();
-    rig.click("Add contact");
-    rig.write(fake::NEW);
+/// From the field for the id: on to the greeting, and out with it.
+fn greet_and_ask(rig: &Rig) {
     rig.key(Key::Tab);
     rig.key(Key::Tab);
     rig.write("it is me");
     rig.click("Send request");
     let asked = |command: &Command| matches!(command, Command::ContactRequest { uri, greeting } if uri == fake::NEW && greeting == "it is me");
     assert_eq!(rig.fake.called(asked), 1);
+}
+
+#[test]
+fn b1_a_request_with_a_greeting_goes_out_and_its_person_is_shown() {
+    let rig = rig();
+    rig.click("Add contact");
+    rig.write(fake::NEW);
+    greet_and_ask(&rig);
     assert_eq!(pane(&rig), Pane::Chat);
     assert!(rig.sees("Waiting for"));
     rig.click("Cancel request");
@@ -892,12 +897,7 @@ fn b1_the_first_request_has_a_greeting_too() {
     rig.click("Their id");
     rig.write(fake::NEW);
     assert!(rig.sees(greeting));
-    rig.key(Key::Tab);
-    rig.key(Key::Tab);
-    rig.write("it is me");
-    rig.click("Send request");
-    let asked = |command: &Command| matches!(command, Command::ContactRequest { uri, greeting } if uri == fake::NEW && greeting == "it is me");
-    assert_eq!(rig.fake.called(asked), 1);
+    greet_and_ask(&rig);
 }
 
 /// What the window's properties say about anybody, whether it is seen or not.

@@ -201,16 +201,13 @@ fn paint_comparing(to: &ui::Desk<'_>, desk: &Desk, name: &str) {
 /// Whether there is somebody to write to, and if not, why.
 fn standing(contact: &ContactView, name: &str, arrived: bool) -> (ChatState, String, &'static str) {
     match contact.state {
-        ContactState::PendingOut if arrived => (
-            ChatState::Waiting,
-            format!("Waiting for {name} to answer"),
-            "Your request has arrived. You can write as soon as it is accepted.",
-        ),
-        ContactState::PendingOut => (
-            ChatState::Waiting,
-            format!("Waiting for {name} to answer"),
-            "Your request is kept and goes out as soon as they can be reached.",
-        ),
+        ContactState::PendingOut => {
+            let words = match arrived {
+                true => "Your request has arrived. You can write as soon as it is accepted.",
+                false => "Your request is kept and goes out as soon as they can be reached.",
+            };
+            (ChatState::Waiting, format!("Waiting for {name} to answer"), words)
+        }
         ContactState::Blocked => {
             (ChatState::Blocked, format!("You blocked {name}"), "Nothing they send reaches you. They are not told.")
         }

@@ -43,15 +43,21 @@ fn look(ledger: &Ledger, log: &LogId, ids: &[EventId]) -> impl PartialEq + std::
     (bodies, listed, view.arrivals(0, 999).unwrap(), view.heads(log).unwrap(), digest(&view, log).unwrap())
 }
 
+/// Somebody with a folder and thirty messages in it.
+fn on_disk() -> (tempfile::TempDir, Peer, LogId, Vec<EventId>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut peer = Peer::new(1, 1);
+    peer.ledger = Ledger::open(Storage::folder(folder.path()), sub_keys()).unwrap();
+    peer.write(|batch| batch.set_device(peer.member.id()).unwrap());
+    let (log, ids) = texts(&mut peer, 30);
+    (folder, peer, log, ids)
+}
+
 /// A file of format 3, the one before, opens with all that it and its journal hold, and goes on.
 #[test]
 fn a_file_of_format_3_is_brought_up_to_date_with_its_journal() {
     for in_journal in [false, true] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut peer = Peer::new(1, 1);
-        peer.ledger = Ledger::open(Storage::folder(folder.path()), sub_keys()).unwrap();
-        peer.write(|batch| batch.set_device(peer.member.id()).unwrap());
-        let (log, mut ids) = texts(&mut peer, 30);
+        let (folder, mut peer, log, mut ids) = on_disk();
         let before = look(&peer.ledger, &log, &ids);
 
         peer.ledger = in_memory();
@@ -114,11 +120,7 @@ fn ids_are_found_in_runs_and_behind_them() {
 /// A file of format 1 opens, holds the same, and goes on.
 #[test]
 fn a_file_of_format_1_is_packed_when_it_is_opened() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut peer = Peer::new(1, 1);
-    peer.ledger = Ledger::open(Storage::folder(folder.path()), sub_keys()).unwrap();
-    peer.write(|batch| batch.set_device(peer.member.id()).unwrap());
-    let (log, mut ids) = texts(&mut peer, 30);
+    let (folder, mut peer, log, mut ids) = on_disk();
     let before = look(&peer.ledger, &log, &ids);
 
     peer.ledger = in_memory();
