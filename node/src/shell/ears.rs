@@ -9,11 +9,14 @@
 //! takes one frame in, the next ones are checked. Nothing is decided here, and nothing overtakes anything.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use futures::FutureExt;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use y7ke_transport::{Command as NetCommand, Event as NetEvent, Lane, SessionId, Trust};
 
 use crate::core::Input;
@@ -30,24 +33,52 @@ pub(super) struct Ears {
     /// Sessions with contacts: a stranger's bytes cost nobody work before the session has looked at them.
     trusted: BTreeSet<SessionId>,
     /// None: nothing comes, and nothing is checked.
-    threads: Option<Handle>,
+    checkers: Option<Checkers>,
     ended: bool,
 }
 
 enum Heard {
     Now(NetEvent),
-    Soon(JoinHandle<Input>),
+    Soon(JoinHandle<Checked>),
+}
+
+/// What became of a frame on another thread: an error is a panic of ours.
+type Checked = Result<Input, JoinError>;
+
+/// Threads that check frames, one for each core but the owner's: more would only take turns with the owner.
+struct Checkers {
+    runtime: Handle,
+    free: Arc<Semaphore>,
+}
+
+impl Checkers {
+    fn new(runtime: Handle) -> Self {
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        Self { runtime, free: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))) }
+    }
+
+    /// In turn: whoever came first is checked first.
+    fn check(&self, event: NetEvent) -> JoinHandle<Checked> {
+        let free = Arc::clone(&self.free);
+        self.runtime.spawn(async move {
+            let turn = free.acquire_owned().await;
+            let checked = spawn_blocking(|| Input::checked(event)).await;
+            drop(turn);
+            checked
+        })
+    }
 }
 
 impl Ears {
-    pub(super) fn new(events: mpsc::Receiver<NetEvent>, threads: Handle) -> Self {
-        Self { events, ahead: VecDeque::new(), trusted: BTreeSet::new(), threads: Some(threads), ended: false }
+    pub(super) fn new(events: mpsc::Receiver<NetEvent>, runtime: Handle) -> Self {
+        let checkers = Some(Checkers::new(runtime));
+        Self { events, ahead: VecDeque::new(), trusted: BTreeSet::new(), checkers, ended: false }
     }
 
     /// Of a transport that has ended.
     pub(super) fn deaf() -> Self {
         let events = mpsc::channel(1).1;
-        Self { events, ahead: VecDeque::new(), trusted: BTreeSet::new(), threads: None, ended: true }
+        Self { events, ahead: VecDeque::new(), trusted: BTreeSet::new(), checkers: None, ended: true }
     }
 
     /// Notes whom the core trusts.
@@ -74,7 +105,7 @@ impl Ears {
                     tokio::select! {
                         checked = check => {
                             self.ahead.pop_front();
-                            return Some(checked_or_dead(checked));
+                            return Some(checked_or_dead(checked.flatten()));
                         }
                         event = self.events.recv(), if room => match event {
                             Some(event) => self.hear(event),
@@ -94,7 +125,7 @@ impl Ears {
             Heard::Soon(check) => {
                 let checked = check.now_or_never()?;
                 self.ahead.pop_front();
-                Some(checked_or_dead(checked))
+                Some(checked_or_dead(checked.flatten()))
             }
         }
     }
@@ -119,9 +150,9 @@ impl Ears {
         if let NetEvent::Closed { session, .. } = &event {
             self.trusted.remove(session);
         }
-        let threads = self.threads.as_ref().filter(|_| self.is_worth_it(&event));
-        let heard = match threads {
-            Some(threads) => check(threads, event),
+        let checkers = self.checkers.as_ref().filter(|_| self.is_worth_it(&event));
+        let heard = match checkers {
+            Some(checkers) => Heard::Soon(checkers.check(event)),
             None => Heard::Now(event),
         };
         self.ahead.push_back(heard);
@@ -137,12 +168,8 @@ impl Ears {
     }
 }
 
-fn check(threads: &Handle, event: NetEvent) -> Heard {
-    Heard::Soon(threads.spawn_blocking(|| Input::checked(event)))
-}
-
 #[allow(clippy::panic, reason = "a panic of ours on another thread is one of the core: its edge reports and exits")]
-fn checked_or_dead(checked: Result<Input, JoinError>) -> Input {
+fn checked_or_dead(checked: Checked) -> Input {
     match checked {
         Ok(input) => input,
         Err(why) => panic!("checking a frame failed: {why}"),
