@@ -218,10 +218,10 @@ fn scrolling(screen: &Screen, y7_id: &str, messages: usize) {
     let rows: Rc<VecModel<MessageRow>> = Rc::new(paged.iter().collect());
     let (mut ours, mut rival) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        desk.set_messages(paged.clone());
+        screen.app.list(paged.clone());
         screen.settle();
         ours.extend(frames(screen));
-        desk.set_messages(ModelRc::from(rows.clone()));
+        screen.app.list(ModelRc::from(rows.clone()));
         screen.settle();
         rival.extend(frames(screen));
     }

@@ -15,6 +15,7 @@ pub mod person;
 pub mod place;
 pub mod requests;
 pub mod search;
+pub mod stage;
 pub mod text;
 pub mod time;
 pub mod timeline;

@@ -21,15 +21,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use slint::winit_030::{WinitWindowAccessor, winit};
-use slint::{ComponentHandle, Global, Model, ModelRc, Timer, TimerMode, VecModel};
+use slint::{ComponentHandle, Global, ModelRc, Timer, TimerMode, VecModel};
 use y7ke_node::api::{Answer, Command, Conversation, WindowPlace};
 
 use self::paint::Lists;
-use self::rows::ChatRows;
+use self::rows::{ChatRows, OpenChat, Shown};
 use crate::desktop::Desktop;
 use crate::model::desk::{Act, Asked, Chat, Desk, Effect, Field, Input, Place};
 use crate::model::drafts::Reply;
 use crate::model::place::{self, Screen, Seen};
+use crate::model::stage::{Spot, Stage};
 use crate::model::time::Zone;
 use crate::model::timeline::Timeline;
 use crate::port::{Backend, Key};
@@ -71,7 +72,9 @@ pub struct App {
     world: World,
     desk: RefCell<Desk>,
     lists: Lists,
-    chat: RefCell<Option<Rc<ChatRows>>>,
+    chat: RefCell<Option<OpenChat>>,
+    /// What the list of messages shows.
+    shown: RefCell<Rc<Shown>>,
     inbox: Receiver<Input>,
     post: Sender<Input>,
     due: Timer,
@@ -90,6 +93,7 @@ impl App {
             desk: RefCell::new(Desk::new(fresh)),
             lists: Lists::default(),
             chat: RefCell::new(None),
+            shown: RefCell::default(),
             inbox,
             post,
             due: Timer::default(),
@@ -185,16 +189,13 @@ impl App {
     }
 
     fn fill_further(&self) {
-        // A row that is being looked for is known by its number, which filling changes.
-        if ui::Desk::get(&self.window).get_seek() >= 0 {
-            return;
-        }
         let chat = self.chat.borrow().clone();
-        let rows = || chat.as_ref().map_or(0, |chat| chat.row_count());
+        let rows = || chat.as_ref().map_or(0, OpenChat::len);
         let before = rows();
         chat.iter().for_each(|chat| chat.change(|timeline, backend| timeline.fill(backend)));
         self.shift_current(rows() - before);
         self.count_rows();
+        self.place();
         if !chat.as_ref().is_some_and(|chat| chat.with(|timeline, _| timeline.fills())) {
             self.filling.stop();
             // The bench of the memory looks for this line.
@@ -242,7 +243,7 @@ impl App {
     fn count_rows(&self) {
         let to = ui::Desk::get(&self.window);
         let chat = self.chat.borrow();
-        let rows = chat.as_ref().map_or(0, |chat| chat.row_count());
+        let rows = chat.as_ref().map_or(0, OpenChat::len);
         to.set_message_count(i32::try_from(rows).unwrap_or(i32::MAX));
     }
 
@@ -359,6 +360,7 @@ impl App {
             change => {
                 let chat = self.chat.borrow().clone();
                 chat.iter().for_each(|chat| apply(chat, &change));
+                self.ask_to_settle();
             }
         }
     }
@@ -381,18 +383,18 @@ impl App {
         let name = self.desk.borrow().person_name();
         let rows = Rc::new(ChatRows::new(timeline, backend, self.world.zone, now, name));
         self.show_rows(Some(rows));
-        self.seek(seek, around.is_some());
+        self.seek(seek, if around.is_some() { Spot::Inside } else { Spot::Top });
     }
 
     /// Shows a message of the open conversation in its place; where it is far away, with other rows around it.
     fn jump(&self, key: Key, now: u64) {
         let Some(chat) = self.chat.borrow().clone() else { return };
-        let before = chat.row_count();
+        let before = chat.len();
         chat.change(|timeline, backend| timeline.reach(&key, backend));
-        self.shift_current(chat.row_count() - before);
+        self.shift_current(chat.len() - before);
         self.count_rows();
         if let Some(row) = chat.mark(Some(key)) {
-            return self.seek(Some(row), true);
+            return self.seek(Some(row), Spot::Inside);
         }
         self.open_anew(Place::Message(key), now);
         let there = self.chat.borrow().as_ref().and_then(|chat| chat.mark(Some(key)));
@@ -412,25 +414,87 @@ impl App {
         self.count_rows();
     }
 
-    /// Has the list show a row: inside, or at its top; none is the end.
-    fn seek(&self, row: Option<usize>, inside: bool) {
-        let to = ui::Desk::get(&self.window);
-        to.set_stick(row.is_none());
-        to.set_seek_inside(inside);
-        to.set_seek(row.and_then(|row| i32::try_from(row).ok()).unwrap_or(-1));
+    /// Has the list show a row, or its end.
+    fn seek(&self, row: Option<usize>, spot: Spot) {
+        self.turn(|stage| match row {
+            Some(row) => stage.show(row, spot),
+            None => stage.show_end(),
+        });
         self.filling.restart();
     }
 
     fn show_rows(&self, rows: Option<Rc<ChatRows>>) {
         let to = ui::Desk::get(&self.window);
-        to.set_messages(match &rows {
+        let all = match &rows {
             Some(rows) => ModelRc::from(rows.clone()),
             None => ModelRc::new(VecModel::<MessageRow>::default()),
-        });
+        };
+        to.set_messages(all.clone());
         to.set_current(-1);
-        to.set_older(rows.as_ref().is_some_and(|rows| rows.with(|timeline, _| timeline.older())));
-        self.chat.replace(rows);
+        to.set_older(rows.as_ref().is_some_and(|rows| rows.is_cut()));
+        self.list(all);
+        let shown = self.shown.borrow().clone();
+        self.chat.replace(rows.map(|rows| OpenChat { rows, shown }));
         self.count_rows();
+    }
+
+    /// Has the list of messages show these rows, at their end. The bench of the desktop shows it rows of its own.
+    pub fn list(&self, all: ModelRc<MessageRow>) {
+        let shown = Rc::new(Shown::new(all, &self.shown.borrow()));
+        ui::Desk::get(&self.window).set_rows(ModelRc::from(shown.clone()));
+        self.shown.replace(shown);
+        self.ask_to_settle();
+    }
+
+    /// Moves the rows of the list.
+    fn turn(&self, turn: impl FnOnce(&mut Stage)) {
+        self.shown.borrow().turn(turn);
+        self.ask_to_settle();
+    }
+
+    /// A row of the list was made, or is as high as it was not before.
+    fn measured(&self, at: i32, id: &str, height: f32) {
+        let shown = self.shown.borrow().clone();
+        shown.measured(usize::try_from(at).unwrap_or(usize::MAX), id, height);
+        self.ask_to_settle();
+    }
+
+    /// The list is made anew, in a view that is so high.
+    fn list_made(&self, room: f32, pad: f32) {
+        let shown = self.shown.borrow().clone();
+        shown.rest();
+        self.turn(|stage| stage.resize(room, pad));
+    }
+
+    /// The window calls [`Self::settle`] before it draws, once all rows are made and measured that there are.
+    fn ask_to_settle(&self) {
+        let to = ui::Desk::get(&self.window);
+        to.set_settle_call(to.get_settle_call().wrapping_add(1));
+    }
+
+    fn settle(self: &Rc<Self>) {
+        let shown = self.shown.borrow().clone();
+        shown.settle();
+        self.place();
+        let at_end = shown.with(|stage| stage.is_settled().then(|| stage.is_at_end()));
+        if at_end.is_some_and(|at_end| at_end != self.desk.borrow().at_end()) {
+            at_end.into_iter().for_each(|at_end| self.did(Act::AtEnd(at_end)));
+        }
+    }
+
+    /// Where the rows stand, to the window.
+    fn place(&self) {
+        let to = ui::Desk::get(&self.window);
+        let number = |row: usize| i32::try_from(row).unwrap_or(i32::MAX);
+        self.shown.borrow().with(|stage| {
+            let (value, whole) = stage.bar();
+            to.set_first(number(stage.made().start));
+            to.set_last_seen(stage.last_seen().map_or(-1, number));
+            to.set_shift(stage.shift());
+            to.set_bar(value);
+            to.set_whole(whole);
+            to.set_stick(stage.is_at_end());
+        });
     }
 
     fn hold_end(&self, now: u64) {
@@ -440,7 +504,7 @@ impl App {
             self.open_anew(Place::End, now);
         } else {
             chat.mark(None);
-            self.seek(None, false);
+            self.seek(None, Spot::Near);
         }
     }
 
@@ -480,7 +544,7 @@ fn done(what: &str, tried: Result<(), slint::PlatformError>) {
 }
 
 /// What changes single rows of the open list.
-fn apply(chat: &ChatRows, change: &Chat) {
+fn apply(chat: &OpenChat, change: &Chat) {
     chat.change(|timeline, backend| match change {
         Chat::Upsert { message, fresh } => {
             let mut changes = timeline.upsert(message);

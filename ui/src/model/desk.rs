@@ -507,6 +507,11 @@ impl Desk {
         !self.locked() && self.has_contacts && self.has_requests && self.me.is_some() && self.settings.is_some()
     }
 
+    /// The open conversation is at its end, as far as is known.
+    pub fn at_end(&self) -> bool {
+        self.at_end
+    }
+
     /// Nobody has a place in the list yet.
     pub fn alone(&self) -> bool {
         conversations::listed(self.contacts.values(), "").is_empty()

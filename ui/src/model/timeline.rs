@@ -35,8 +35,8 @@ const FIRST: usize = 128;
 /// Places read at a time afterwards: a stretch takes about a millisecond.
 const STRETCH: usize = 1_024;
 
-/// Messages read at a time: a screen above and one below the row that is asked for.
-const PAGE: usize = 32;
+/// Messages read at a time: a screen of them.
+const PAGE: usize = 16;
 
 /// Messages kept opened: some sixty screens.
 const KEPT: usize = 2_048;
@@ -416,13 +416,15 @@ impl Timeline {
         }
     }
 
-    /// Reads the page around `index` unless its message is open already.
+    /// Reads a page that begins with `index` unless its message is open already. Where the one below it is, rows are
+    /// asked for upwards, and it is the last of the page.
     fn load(&mut self, index: usize, source: &(impl Source + ?Sized)) -> Result<(), ApiError> {
         if self.keys.get(index).is_some_and(|key| self.cache.touch(&key)) {
             return Ok(());
         }
-        let from = index.saturating_sub(PAGE / 2);
-        let to = (index + PAGE / 2).min(self.keys.len());
+        let upwards = self.keys.get(index + 1).is_some_and(|key| self.cache.has(&key));
+        let from = if upwards { (index + 1).saturating_sub(PAGE) } else { index };
+        let to = (from + PAGE).min(self.keys.len()).max(index + 1);
         let wanted: Vec<Key> = self.keys.between(from, to).filter(|key| !self.cache.has(key)).collect();
         let read = source.messages(&wanted).inspect_err(|fault| self.trouble = Some(fault.message.clone()))?;
         self.trouble = None;

@@ -7,6 +7,7 @@ use y7ke_node::api::VaultKind;
 
 use super::App;
 use crate::model::desk::{Act, Field, Words};
+use crate::model::stage::Spot;
 use crate::model::timeline::ticket_of;
 use crate::model::vault::Typed;
 use crate::ui::{self, Do, Pane, VaultLock};
@@ -48,6 +49,7 @@ pub(super) fn connect(app: &Rc<App>) {
     connect_vault(app);
     connect_clipboard(app, &to);
     connect_messages(app, &to);
+    connect_list(app, &to);
     connect_closing(app, &to);
 }
 
@@ -93,7 +95,6 @@ fn connect_writing(app: &Rc<App>, to: &Do<'_>) {
     to.on_send(bare(app, Act::Send));
     to.on_drop_reply(bare(app, Act::DropReply));
     to.on_link(word(app, Act::Link));
-    to.on_at_end(value(app, Act::AtEnd));
     to.on_to_end(bare(app, Act::ToEnd));
     to.on_retry(word(app, |id| Act::Retry(ticket_of(&id).unwrap_or_default())));
     to.on_discard(word(app, |id| Act::TakeBack(ticket_of(&id).unwrap_or_default())));
@@ -173,6 +174,33 @@ fn connect_messages(app: &Rc<App>, to: &Do<'_>) {
         let key = weak.upgrade().and_then(|app| app.key_of(&id));
         press(key.map_or(Act::NotThere, Act::Jump));
     });
+}
+
+/// What the list of messages says of its rows and asks for.
+fn connect_list(app: &Rc<App>, to: &Do<'_>) {
+    let listener = heard(app, |app, (room, pad)| app.list_made(room, pad));
+    to.on_list_made(move |room, pad| listener((room, pad)));
+    let listener = heard(app, |app, (room, pad)| app.turn(|stage| stage.resize(room, pad)));
+    to.on_list_resized(move |room, pad| listener((room, pad)));
+    let listener = heard(app, |app, (at, id, height): (i32, SharedString, f32)| app.measured(at, &id, height));
+    to.on_row_measured(move |at, id, height| listener((at, id, height)));
+    let listener = heard(app, |app, ()| app.settle());
+    to.on_list_settle(move || listener(()));
+    to.on_list_scroll(heard(app, |app, by| app.turn(|stage| stage.scroll(by))));
+    to.on_list_scroll_to(heard(app, |app, value| app.turn(|stage| stage.scroll_to(value))));
+    to.on_list_show(heard(app, |app, row: i32| {
+        app.turn(|stage| stage.show(usize::try_from(row).unwrap_or(usize::MAX), Spot::Near));
+    }));
+}
+
+/// A callback with something that is no act: it moves the list and decides nothing.
+fn heard<T: 'static, F: Fn(&Rc<App>, T) + 'static>(app: &Rc<App>, heard: F) -> impl Fn(T) + use<T, F> {
+    let app = Rc::downgrade(app);
+    move |what| {
+        if let Some(app) = app.upgrade() {
+            heard(&app, what);
+        }
+    }
 }
 
 fn connect_closing(app: &Rc<App>, to: &Do<'_>) {
