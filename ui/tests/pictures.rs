@@ -92,13 +92,17 @@ struct Passing {
     arrange: fn(&Rig),
 }
 
-const PASSING: [Passing; 6] = [
+const PASSING: [Passing; 10] = [
     Passing { name: "reply", size: SIZES[1], node: everyday, arrange: reply },
     Passing { name: "menu", size: SIZES[1], node: everyday, arrange: menu },
     Passing { name: "link", size: SIZES[1], node: everyday, arrange: link },
     Passing { name: "rail", size: (780.0, 560.0), node: everyday, arrange: talk },
     Passing { name: "largest", size: SIZES[2], node: largest, arrange: talk },
     Passing { name: "passphrase", size: SIZES[1], node: protected, arrange: passphrase },
+    Passing { name: "waiting", size: SIZES[0], node: pending, arrange: talk },
+    Passing { name: "lapsed", size: SIZES[0], node: compared, arrange: lapsed },
+    Passing { name: "compared", size: SIZES[0], node: compared, arrange: details },
+    Passing { name: "refused", size: SIZES[0], node: everyday, arrange: refused },
 ];
 
 const DISK_FULL: &str = "The disk is full: nothing new is kept until there is room.";
@@ -341,6 +345,49 @@ fn passphrase(rig: &Rig) {
     act(rig, Act::Show(Pane::Settings));
     act(rig, Act::ChangeVault(y7ke_node::api::VaultKind::Passphrase));
     (0..4).for_each(|_| rig.key(Key::PageDown));
+}
+
+const LONG_NAME: &str = "Maximiliane-Wilhelmine von und zu Hohenstein-Schillingsfürst";
+
+fn pending(fake: &Fake) {
+    fake.alter(ADA, |contact| {
+        contact.name = LONG_NAME.into();
+        contact.state = ContactState::PendingOut;
+    });
+    fake.request("out1", Direction::Out, ADA, LONG_NAME, "It is me, from the reading group.");
+}
+
+fn compared(fake: &Fake) {
+    fake.alter(ADA, |contact| {
+        contact.name = LONG_NAME.into();
+        contact.verified = true;
+    });
+}
+
+/// The mark of somebody who was compared goes by itself.
+fn lapsed(rig: &Rig) {
+    talk(rig);
+    rig.fake.alter(ADA, |contact| contact.verified = false).tell_contact(ADA);
+    rig.settle();
+}
+
+/// The lower part of the details, with what became of the mark.
+fn details(rig: &Rig) {
+    lapsed(rig);
+    act(rig, Act::Show(Pane::Person));
+    rig.key(Key::PageDown);
+}
+
+/// The disk takes neither a message nor the next one, which is too long as well.
+fn refused(rig: &Rig) {
+    talk(rig);
+    let why =
+        "the disk is full; free some space, or move the folder of this profile to a disk with more room, and try again";
+    rig.fake.broken.replace(Some(why.into()));
+    rig.write("This one does not make it to the disk");
+    rig.key(Key::Return);
+    act(rig, Act::Draft("far too long ".repeat(6_000)));
+    act(rig, Act::Send);
 }
 
 /// A window with this pane in this state.
