@@ -30,7 +30,9 @@ pub use conversations::{
     ConversationRow, Counts, MAX_UNREAD, Unread, conversation, conversation_counted, draft, marks_up_to, members,
     openings, reads_here, reads_of,
 };
-pub use messages::{MessageKey, MessageRow, Page, Places, authored, message, message_keys, page, places, row};
+pub use messages::{
+    MessageKey, MessageRow, Page, Places, authored, is_message, message, message_keys, page, places, row,
+};
 pub use people::{DeviceRow, devices, person_of, profile_name};
 pub use reach::Reach;
 

@@ -39,6 +39,7 @@ pub(crate) mod search;
 mod serving;
 pub(crate) mod show;
 mod taking_back;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod writing;
@@ -63,6 +64,7 @@ use identity::Me;
 use links::Link;
 use reaching::{Found, Purpose};
 use requests::RequestMeter;
+use telling::ToTell;
 
 /// Names a command's caller until its answer is released.
 pub type CallId = u64;
@@ -155,13 +157,20 @@ impl<R: CryptoRng> Engine<R> {
         self.core.me.net_seed.clone()
     }
 
+    /// [`Engine::act`], then [`Engine::tell`].
+    pub fn round(&mut self, inputs: Vec<Input>, now: Now) -> (Vec<Output>, Option<StorageError>) {
+        let (mut outputs, failure) = self.act(inputs, now);
+        outputs.extend(self.tell(now));
+        (outputs, failure)
+    }
+
     /// Runs `inputs` in one transaction and returns what may leave now that it is durable.
     ///
     /// On a disk error nobody was told of the round: the core stands as the disk has it (a commit
     /// whose last sync failed may be there after all, which shows once the file is opened again), every
     /// command of the round is answered with `storage`, sessions are closed, and the error is
     /// returned for the shell to wait before it goes on.
-    pub fn round(&mut self, inputs: Vec<Input>, now: Now) -> (Vec<Output>, Option<StorageError>) {
+    pub fn act(&mut self, inputs: Vec<Input>, now: Now) -> (Vec<Output>, Option<StorageError>) {
         // A dial that is answered in this round is no longer among the dials when the disk fails.
         let dials = self.core.dials.values().filter_map(Purpose::call);
         let calls: BTreeSet<CallId> = inputs.iter().filter_map(Input::call).chain(dials).collect();
@@ -175,8 +184,22 @@ impl<R: CryptoRng> Engine<R> {
         }
     }
 
+    /// What readers of notices are to hear of messages and people since the last time: as the disk has it by now.
+    pub fn tell(&mut self, now: Now) -> Vec<Output> {
+        if self.core.to_tell.is_empty() {
+            return Vec::new();
+        }
+        self.in_one_transaction(now, |round| disk_only(round.tell_all())).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what happened could not be read, and so not be told");
+            vec![Output::Notice(Notice::Resync)]
+        })
+    }
+
     fn try_round(&mut self, inputs: Vec<Input>, now: Now) -> Result<Vec<Output>, StorageError> {
-        self.in_one_transaction(now, |round| inputs.into_iter().try_for_each(|input| disk_only(round.take(input))))
+        self.in_one_transaction(now, |round| {
+            inputs.into_iter().try_for_each(|input| disk_only(round.take(input)))?;
+            disk_only(round.finish())
+        })
     }
 
     fn in_one_transaction(
@@ -196,7 +219,6 @@ impl<R: CryptoRng> Engine<R> {
             ahead: None,
         };
         act(&mut round)?;
-        disk_only(round.finish())?;
         let outputs = round.out;
         if book.waiting_writes() > 0 {
             book.commit()?;
@@ -265,8 +287,8 @@ pub(crate) struct Core {
     prekeys: BTreeMap<DeviceId, Verified<Prekey>>,
     /// When drafts that were typed here rest, monotonic ms.
     drafts: BTreeMap<LogId, u64>,
-    /// People of whom something changed in this round.
-    changed_people: BTreeSet<RootId>,
+    /// What rounds did that nobody was told of yet.
+    to_tell: ToTell,
     /// When prekeys and expiries are looked at next, monotonic ms.
     chores_ms: u64,
 }
@@ -298,7 +320,7 @@ impl Core {
             counts: views::Counts::default(),
             prekeys: BTreeMap::new(),
             drafts: BTreeMap::new(),
-            changed_people: BTreeSet::new(),
+            to_tell: ToTell::default(),
             chores_ms: 0,
         })
     }
@@ -312,7 +334,7 @@ impl Core {
         self.told_read.clear();
         self.counts.clear();
         self.drafts.clear();
-        self.changed_people.clear();
+        self.to_tell = ToTell::default();
         self.dialing = Dialing::default();
         self.chores_ms = 0;
     }
@@ -452,8 +474,7 @@ impl<R: CryptoRng> Round<'_, R> {
     /// What follows from everything the round's inputs did, once for all of them.
     fn finish(&mut self) -> Step {
         self.spread()?;
-        self.dial_due()?;
-        self.tell_people()
+        self.dial_due()
     }
 
     /// Tells sessions how logs grew, and acknowledges what came, until nothing moves any more.
@@ -466,15 +487,6 @@ impl<R: CryptoRng> Round<'_, R> {
             let heads = self.heads(&log)?;
             self.feed_holders(&log, &y7ke_sync::Input::Grown { log, heads })?;
             self.take_news()?;
-        }
-        Ok(())
-    }
-
-    fn tell_people(&mut self) -> Step {
-        for root in std::mem::take(&mut self.core.changed_people) {
-            let Some(row) = self.contact(&root)? else { continue };
-            let contact = self.show_contact(&row)?;
-            self.tell(Notice::ContactChanged { contact });
         }
         Ok(())
     }

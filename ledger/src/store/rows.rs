@@ -5,6 +5,7 @@
 //!        a table that holds words: the value is sealed, bound to the whole key
 //! ```
 
+use y7ke_crypto::event::Dep;
 use y7ke_crypto::ids::EventId;
 
 use super::StorageError;
@@ -86,10 +87,13 @@ impl Events for View {
     }
 
     fn body(&self, at: &EventAt) -> Result<Opened, StorageError> {
-        Ok(match self.content(&at.id)? {
-            Some(Content::Body(body)) => Opened::Body(body),
-            Some(Content::NoEffect) => Opened::Nothing,
-            Some(Content::Sealed | Content::Missing) | None => Opened::Closed,
+        let Some(log) = self.log_number(&at.log)? else { return Ok(Opened::Closed) };
+        let dep = Dep { device: at.device, seq: at.seq, id: at.id };
+        let Some((place, record)) = self.find(log, &dep)? else { return Ok(Opened::Closed) };
+        Ok(match self.content_of(&place, &record)? {
+            Content::Body(body) => Opened::Body(body),
+            Content::NoEffect => Opened::Nothing,
+            Content::Sealed | Content::Missing => Opened::Closed,
         })
     }
 }

@@ -185,13 +185,14 @@ pub fn contacts<R: Rows>(rows: &R, account: &LogId, now_ms: u64) -> Result<Vec<C
     let book = Book::read(rows, account)?;
     let states = book.people(now_ms).into_iter();
     let logs = |root: &RootId| book.logs.get(root).cloned().unwrap_or_default();
-    let asked = |root: &RootId| Ok(book.name_in_request(root));
+    let asked = |root: &RootId| Ok(name_in_request(&book.requests, root));
     states.map(|(root, state)| row(rows, account, Standing { root, state, logs: logs(&root) }, asked)).collect()
 }
 
 /// One person.
 pub fn contact<R: Rows>(rows: &R, account: &LogId, root: &RootId, now_ms: u64) -> Result<Option<ContactRow>, R::Error> {
-    let asked = |root: &RootId| Ok(Book::read(rows, account)?.name_in_request(root));
+    let theirs = Span::prefix(&key::join(&[account.as_bytes(), &[Direction::In as u8]]));
+    let asked = |root: &RootId| Ok(name_in_request(&entries(rows, &theirs, Table::Requests, request_entry)?, root));
     let standing = standing(rows, account, root, now_ms)?;
     standing.map(|standing| row(rows, account, standing, asked)).transpose()
 }
@@ -215,6 +216,14 @@ fn logs_with<R: Rows>(rows: &R, account: &LogId, root: &RootId) -> Result<Vec<(R
     let of_person = Span::prefix(&key::named(account, root.as_bytes()));
     let found = entries(rows, &of_person, Table::ContactLogs, log_entry)?;
     Ok(found.into_iter().map(|(_, log)| log).collect())
+}
+
+/// The name that a person gave in the newest request.
+fn name_in_request(requests: &[(Direction, RequestId, RequestFacts)], root: &RootId) -> String {
+    let theirs = requests.iter().filter(|(direction, _, facts)| *direction == Direction::In && facts.root == *root);
+    theirs
+        .max_by_key(|(_, req_id, facts)| (facts.created, *req_id))
+        .map_or_else(String::new, |(_, _, facts)| facts.name.clone())
 }
 
 /// What is known of a person; `asked` is the name in their newest request, for want of a better one.
@@ -293,15 +302,6 @@ impl Book {
             logs: group(table(rows, account, Table::ContactLogs, log_entry)?),
             blocked: table(rows, account, Table::Blocks, block_entry)?.into_iter().flatten().collect(),
         })
-    }
-
-    /// The name that a person gave in the newest request.
-    fn name_in_request(&self, root: &RootId) -> String {
-        let theirs =
-            self.requests.iter().filter(|(direction, _, facts)| *direction == Direction::In && facts.root == *root);
-        theirs
-            .max_by_key(|(_, req_id, facts)| (facts.created, *req_id))
-            .map_or_else(String::new, |(_, _, facts)| facts.name.clone())
     }
 
     fn requests(&self, now_ms: u64) -> Vec<RequestRow> {

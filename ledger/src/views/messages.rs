@@ -125,6 +125,12 @@ pub fn message_keys<R: Rows>(rows: &R, logs: &[LogId]) -> Result<Vec<MessageKey>
     Ok(keys)
 }
 
+/// Whether a message stands there.
+pub fn is_message<R: Rows>(rows: &R, log: &LogId, key: &MessageKey) -> Result<bool, R::Error> {
+    let name = key::in_order(log, key.hlc, &key.device, &key.id);
+    Ok(rows.get(Table::Messages, &name)?.is_some())
+}
+
 /// The message at `key` of `log`, its body opened.
 pub fn row<S: Events>(source: &S, log: &LogId, key: &MessageKey) -> Result<MessageRow, S::Error> {
     let at = key.at(*log);

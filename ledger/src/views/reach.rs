@@ -14,6 +14,7 @@ pub struct Reach {
     people: Vec<RootId>,
     acks: Vec<(RootId, Ack)>,
     reads: Vec<ReadBy>,
+    /// What I have read of the devices of others.
     local: Vec<(DeviceId, u64)>,
 }
 
@@ -22,7 +23,7 @@ impl Reach {
     pub fn read<R: Rows>(rows: &R, log: &LogId, me: RootId) -> Result<Self, R::Error> {
         let members = conversations::members(rows, log)?;
         let mut local = Vec::new();
-        for (device, _) in &members {
+        for (device, _) in members.iter().filter(|(_, root)| *root != me) {
             local.push((*device, conversations::mark(rows, log, &me, device)?));
         }
         let mut people: Vec<_> = members.into_iter().map(|(_, root)| root).collect();

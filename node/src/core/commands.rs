@@ -5,8 +5,9 @@ use y7ke_crypto::ids::{EventId, LogId, RootId};
 use y7ke_crypto::safety;
 use y7ke_crypto::text::Name;
 use y7ke_ledger::body::Body;
-use y7ke_ledger::views::{self, ContactState, RequestPhase};
+use y7ke_ledger::views::{self, ContactState, RequestPhase, Standing};
 
+use super::telling::Shown;
 use super::{CallId, Refused, Round, Step};
 use crate::api::{
     Answer, ApiError, BadEvent, ClockView, Command, Conversation, ErrorKind, LogView, NodeInfo, Notice, Settings,
@@ -78,7 +79,8 @@ impl<R: CryptoRng> Round<'_, R> {
 
     fn contact_list(&mut self) -> Result<Answer, Refused> {
         let contacts = self.contacts()?;
-        Ok(Answer::Contacts(contacts.iter().map(|row| self.show_contact(row)).collect::<Step<_>>()?))
+        let mut shown = Shown::default();
+        Ok(Answer::Contacts(contacts.iter().map(|row| self.show_contact(row, &mut shown)).collect::<Step<_>>()?))
     }
 
     fn rename(&mut self, y7_id: &str, name: &str) -> Result<Answer, Refused> {
@@ -177,50 +179,46 @@ impl<R: CryptoRng> Round<'_, R> {
 
     /// A person of whom there is anything here.
     pub(super) fn known_person(&self, y7_id: &str) -> Result<RootId, Refused> {
+        Ok(self.acquaintance(y7_id)?.root)
+    }
+
+    /// The same, with what they are to me.
+    fn acquaintance(&self, y7_id: &str) -> Result<Standing, Refused> {
         let root = person(y7_id)?;
         if root == self.core.me.root {
             Err(ApiError::new(ErrorKind::Own, "This is your own id."))?;
         }
-        match self.standing(&root)? {
-            Some(_) => Ok(root),
-            None => {
-                Err(ApiError::new(ErrorKind::NotFound, "There is no such contact. `contact.list` shows them.").into())
-            }
-        }
+        let none = || ApiError::new(ErrorKind::NotFound, "There is no such contact. `contact.list` shows them.");
+        Ok(self.standing(&root)?.ok_or_else(none)?)
     }
 
     /// The logs of a conversation, the one that is written to first.
     pub(super) fn conversation_logs(&self, of: &Conversation) -> Result<Vec<LogId>, Refused> {
+        self.logs_of(&self.other_side(of)?)
+    }
+
+    /// Whose conversation it is.
+    fn other_side(&self, of: &Conversation) -> Result<Standing, Refused> {
         match of {
+            Conversation::Person(y7_id) => self.acquaintance(y7_id),
             Conversation::Log(log) => {
                 let id = self.log_named(log)?;
-                let all = self.contacts()?;
-                let owner = all.iter().find(|contact| contact.all_logs().contains(&id));
-                Ok(self.logs_of(owner.ok_or_else(no_conversation)?)?)
-            }
-            Conversation::Person(y7_id) => {
-                let root = self.known_person(y7_id)?;
-                Ok(self.standing(&root)?.map(|standing| self.logs_of(&standing)).transpose()?.unwrap_or_default())
+                let owner = self.contacts()?.into_iter().find(|contact| contact.all_logs().contains(&id));
+                Ok(owner.ok_or_else(no_conversation)?.standing)
             }
         }
     }
 
-    /// The person of a conversation that may be written to now.
-    pub(super) fn writable(&self, to: &Conversation) -> Result<(RootId, LogId), Refused> {
-        let root = match to {
-            Conversation::Person(y7_id) => self.known_person(y7_id)?,
-            Conversation::Log(log) => {
-                let id = self.log_named(log)?;
-                let all = self.contacts()?;
-                let owner = all.iter().find(|contact| contact.all_logs().contains(&id)).map(|contact| contact.root);
-                owner.ok_or_else(no_conversation)?
-            }
-        };
-        let contact = self.standing(&root)?.filter(|contact| contact.state != ContactState::Blocked);
-        let contact = contact
-            .ok_or_else(|| ApiError::new(ErrorKind::Blocked, "You blocked this person. Unblock them to write."))?;
-        let log = self.writing_log(&contact)?;
-        Ok((root, log.ok_or_else(|| ApiError::new(ErrorKind::NotFound, not_open_yet(contact.state)))?))
+    /// The person of a conversation that may be written to now, and its logs, the one to write to first.
+    pub(super) fn writable(&self, to: &Conversation) -> Result<(Standing, LogId, Vec<LogId>), Refused> {
+        let contact = self.other_side(to)?;
+        if contact.state == ContactState::Blocked {
+            Err(ApiError::new(ErrorKind::Blocked, "You blocked this person. Unblock them to write."))?;
+        }
+        let logs = self.logs_of(&contact)?;
+        let closed = || ApiError::new(ErrorKind::NotFound, not_open_yet(contact.state));
+        let first = *logs.first().ok_or_else(closed)?;
+        Ok((contact, first, logs))
     }
 
     pub(super) fn settings(&self) -> Step<Settings> {

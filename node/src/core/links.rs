@@ -229,7 +229,7 @@ impl<R: CryptoRng> Round<'_, R> {
             Output::IdentitySynced => self.identity_synced(id)?,
             Output::Read { read, log, proofs, wants, after, max_events, max_bytes } => {
                 let page = self.read_events(&log, &proofs, &wants, after, max_events, max_bytes)?;
-                self.mark_sent(&log, &page.items)?;
+                self.mark_sent(&log, &page.items);
                 return Ok(Some(sync::Input::Events { read, proofs: page.proofs, items: page.items, more: page.more }));
             }
             Output::Admit { ticket, log, items } => {

@@ -1,17 +1,16 @@
 //! Messages: writing, listing, reading, and telling how far they came.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use rand_core::CryptoRng;
-use y7ke_crypto::ids::{DeviceId, EventId, LogId, RootId};
+use y7ke_crypto::ids::{DeviceId, LogId, RootId};
 use y7ke_ledger::body::{Body, MAX_TEXT_BYTES, ReadMarks};
 use y7ke_ledger::fold;
-use y7ke_ledger::views::{self, MessageKey, MessageRow, Reach};
+use y7ke_ledger::views::{self, MessageKey};
 
 use super::commands::message_id;
 use super::people::Relation;
+use super::telling::What;
 use super::{Refused, Round, Step};
-use crate::api::{Answer, ApiError, ContactView, Conversation, ErrorKind, MessageView, Notice};
+use crate::api::{Answer, ApiError, Conversation, ErrorKind, Notice};
 
 /// Messages of one answer at most (RPC.md).
 const PAGE_MAX: usize = 500;
@@ -31,17 +30,13 @@ impl<R: CryptoRng> Round<'_, R> {
         if text.len() > MAX_TEXT_BYTES {
             Err(ApiError::new(ErrorKind::TooLarge, "A message can have 65,536 bytes. Send it in parts."))?;
         }
-        let (root, log) = self.writable(to)?;
-        let logs = self.conversation_logs(to)?;
+        let (contact, log, logs) = self.writable(to)?;
         let reply_to = reply_to.map(|id| self.message_key(id, "reply_to", &logs)).transpose()?.map(|key| key.id);
         self.join(&log)?;
-        self.rekey_if_due(&log, &root, None)?;
+        self.rekey_if_due(&log, &contact.root, None)?;
         let id = self.append_sealed(&log, Body::Text { text, reply_to })?;
         self.draft_was_sent(&logs)?;
-        self.wish_to_reach(&root)?;
-        if let Some(message) = self.message_view(&id)? {
-            self.tell(Notice::MessageChanged { message });
-        }
+        self.wish_by(&contact.root, Some(&contact))?;
         Ok(Answer::Sent { message_id: id.to_string() })
     }
 
@@ -82,7 +77,7 @@ impl<R: CryptoRng> Round<'_, R> {
             return Ok(());
         }
         let Some(root) = self.other_member(log)? else { return Ok(()) };
-        self.core.changed_people.insert(root);
+        self.core.to_tell.person(root);
         // One event says it to my devices: the one that the other side sees as well, else one of the account log.
         match self.tell_read(log, &root, marks.clone()) {
             Ok(true) => Ok(()),
@@ -129,14 +124,14 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// What was just given to a session counts as sent; that is known in memory only (S3).
-    pub(super) fn mark_sent(&mut self, log: &LogId, items: &[y7ke_sync::Item]) -> Step {
+    pub(super) fn mark_sent(&mut self, log: &LogId, items: &[y7ke_sync::Item]) {
         let me = self.core.me.device.id();
         for item in items.iter().filter(|item| item.device == me) {
             if self.core.sent.insert((*log, item.seq)) {
-                self.tell_status(&item.id)?;
+                let key = MessageKey { hlc: item.hlc, device: item.device, id: item.id, seq: item.seq };
+                self.core.to_tell.message(*log, key, What::Reached);
             }
         }
-        Ok(())
     }
 
     /// Tells how far the messages of `device` with these numbers came by now.
@@ -146,43 +141,8 @@ impl<R: CryptoRng> Round<'_, R> {
             self.tell(Notice::Resync);
             return Ok(());
         }
-        keys.iter().try_for_each(|key| self.tell_status(&key.id))
-    }
-
-    fn tell_status(&mut self, id: &EventId) -> Step {
-        if let Some(message) = self.message_view(id)? {
-            self.tell(Notice::MessageStatus { message });
-        }
+        keys.into_iter().for_each(|key| self.core.to_tell.message(*log, key, What::Reached));
         Ok(())
-    }
-
-    /// A message as the API shows it; none if the event is no message.
-    pub(super) fn message_view(&self, id: &EventId) -> Step<Option<MessageView>> {
-        let Some(row) = views::message(self.view(), id)? else { return Ok(None) };
-        Ok(self.show_messages(vec![row])?.pop())
-    }
-
-    pub(super) fn show_messages(&self, rows: Vec<MessageRow>) -> Step<Vec<MessageView>> {
-        let logs: BTreeSet<LogId> = rows.iter().map(|row| row.log).collect();
-        let reaches = logs.into_iter().map(|log| Ok((log, self.reach(&log)?))).collect::<Step<BTreeMap<_, _>>>()?;
-        Ok(rows.into_iter().map(|row| self.show_message(row, &reaches)).collect())
-    }
-
-    fn show_message(&self, row: MessageRow, reaches: &BTreeMap<LogId, Reach>) -> MessageView {
-        let sent = self.core.sent.contains(&(row.log, row.key.seq));
-        let reach = &reaches[&row.log];
-        let status = reach.status(&row.author, &row.key, sent);
-        let holders = reach.delivered_to(&row.key).iter().map(ToString::to_string).collect();
-        let mine = row.author == self.core.me.root;
-        super::show::message(row, mine, status, holders, self.now.wall_ms)
-    }
-
-    fn reach(&self, log: &LogId) -> Step<Reach> {
-        let mut reach = Reach::read(self.view(), log, self.core.me.root)?;
-        for ack in self.view().acks(log)? {
-            reach.acked(self.view(), ack.claim)?;
-        }
-        Ok(reach)
     }
 
     /// Whether a message of mine to this person has not been delivered yet.
@@ -203,26 +163,5 @@ impl<R: CryptoRng> Round<'_, R> {
             }
         }
         Ok(false)
-    }
-
-    pub(super) fn show_contact(&mut self, row: &views::ContactRow) -> Step<ContactView> {
-        let (counts, me) = (&mut self.core.counts, self.core.me.root);
-        let conversation = views::conversation_counted(&**self.book, &row.all_logs(), &me, counts)?;
-        let last = match conversation.last {
-            Some((log, key)) => self.show_messages(vec![views::row(self.view(), &log, &key)?])?.pop(),
-            None => None,
-        };
-        let (presence, path) = self.core.presence(&row.root);
-        Ok(ContactView {
-            y7_id: row.root.to_string(),
-            name: row.name().to_owned(),
-            state: super::show::contact_state(row.state),
-            verified: row.verified,
-            log: self.writing_log(row)?.map(|log| log.to_string()),
-            presence,
-            path,
-            unread: conversation.unread.count,
-            last,
-        })
     }
 }

@@ -4,14 +4,15 @@
 //! device changes what is granted, a fork is told of.
 
 use rand_core::CryptoRng;
-use y7ke_crypto::ids::{DeviceId, EventId, LogId, RequestId, RootId};
+use y7ke_crypto::ids::{DeviceId, LogId, RequestId, RootId};
 use y7ke_ledger::fold::{Change, LogKind};
 use y7ke_ledger::store::{AppendError, EventRef, News};
-use y7ke_ledger::views::{Direction, RequestPhase};
+use y7ke_ledger::views::{Direction, MessageKey, RequestPhase};
 use y7ke_ledger::{orphans, views};
 use y7ke_sync as sync;
 
 use super::people::Relation;
+use super::telling::What;
 use super::{Core, Round, Step};
 use crate::api::Notice;
 
@@ -87,7 +88,7 @@ impl<R: CryptoRng> Round<'_, R> {
     fn on_change(&mut self, event: &EventRef, change: Change) -> Step {
         let foreign = event.device != self.core.me.device.id();
         match change {
-            Change::Message(id) => self.message_came(event, &id),
+            Change::Message(_) => self.message_came(event),
             Change::Read(root) => self.read_came(&event.log, &root),
             Change::Opened => {
                 self.conversation_opened(&event.log, event.hlc)?;
@@ -105,7 +106,7 @@ impl<R: CryptoRng> Round<'_, R> {
             }
             Change::Request(req_id) => self.request_changed(&req_id),
             Change::Contact(root) => {
-                self.core.changed_people.insert(root);
+                self.core.to_tell.person(root);
                 Ok(())
             }
             Change::Draft(log) if foreign => self.draft_came(&log),
@@ -122,15 +123,11 @@ impl<R: CryptoRng> Round<'_, R> {
         Ok(())
     }
 
-    fn message_came(&mut self, event: &EventRef, id: &EventId) -> Step {
-        if let Some(root) = self.other_member(&event.log)? {
-            self.core.changed_people.insert(root);
-        }
-        if event.device == self.core.me.device.id() {
-            return Ok(());
-        }
-        let Some(message) = self.message_view(id)? else { return Ok(()) };
-        self.tell(if message.mine { Notice::MessageChanged { message } } else { Notice::MessageReceived { message } });
+    fn message_came(&mut self, event: &EventRef) -> Step {
+        let EventRef { log, hlc, device, seq, id } = *event;
+        let other = self.other_member(&log)?;
+        self.core.to_tell.people(other);
+        self.core.to_tell.message(log, MessageKey { hlc, device, id, seq }, What::Came);
         Ok(())
     }
 
@@ -155,7 +152,7 @@ impl<R: CryptoRng> Round<'_, R> {
     fn person_changed(&mut self, log: &LogId) -> Step {
         let roots = self.view().log(log)?.map(|info| info.spec.roots()).unwrap_or_default();
         let me = self.core.me.root;
-        self.core.changed_people.extend(roots.into_iter().filter(|root| *root != me));
+        self.core.to_tell.people(roots.into_iter().filter(|root| *root != me));
         Ok(())
     }
 
@@ -163,7 +160,7 @@ impl<R: CryptoRng> Round<'_, R> {
         for direction in [Direction::In, Direction::Out] {
             let row = views::request(self.view(), &self.core.me.account, direction, req_id, self.now.wall_ms)?;
             let Some(row) = row.filter(|row| row.phase != RequestPhase::Superseded) else { continue };
-            self.core.changed_people.insert(row.root);
+            self.core.to_tell.person(row.root);
             let request = self.show_request(&row);
             // One that crossed mine and lost answers itself (C3): nobody need look at it.
             let pending = direction == Direction::In && row.phase == RequestPhase::Pending;

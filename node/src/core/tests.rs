@@ -189,9 +189,10 @@ impl World {
         let engine = &mut self.machines[n].engine;
         let outputs = engine.in_one_transaction(now, |round| {
             result = Some(act(round));
-            Ok(())
+            disk_only(round.finish())
         });
-        outputs.expect("a disk that works").into_iter().for_each(|output| self.carry(n, output));
+        let told = engine.tell(now);
+        outputs.expect("a disk that works").into_iter().chain(told).for_each(|output| self.carry(n, output));
         result.expect("it acted")
     }
 

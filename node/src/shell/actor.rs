@@ -301,10 +301,11 @@ impl Actor {
     /// One transaction; what follows is `next` unless the disk fails.
     fn round(&mut self, engine: &mut NodeEngine, inputs: Vec<Input>, next: Next) -> Next {
         let (count, now) = (inputs.len(), self.clock.now());
-        let (outputs, failure) = engine.round(inputs, now);
+        let (outputs, failure) = engine.act(inputs, now);
         let took_ms = self.clock.now().mono_ms - now.mono_ms;
         tracing::trace!(inputs = count, outputs = outputs.len(), took_ms, "round");
-        outputs.into_iter().for_each(|output| self.release(output));
+        self.release(outputs);
+        engine.tell(now).into_iter().for_each(|told| self.release_one(told));
         match failure {
             None => {
                 self.pause = FIRST_PAUSE;
@@ -317,7 +318,13 @@ impl Actor {
         }
     }
 
-    fn release(&mut self, output: Output) {
+    /// Frames first: they have the longest way to go.
+    fn release(&mut self, outputs: Vec<Output>) {
+        let (frames, rest): (Vec<_>, Vec<_>) = outputs.into_iter().partition(|out| matches!(out, Output::Net(_)));
+        frames.into_iter().chain(rest).for_each(|output| self.release_one(output));
+    }
+
+    fn release_one(&mut self, output: Output) {
         match output {
             Output::Net(command) => self.network.push(command),
             Output::Answer { call, result } => self.calls.answer(call, result),
