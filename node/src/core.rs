@@ -47,9 +47,7 @@ mod writing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
-use y7ke_crypto::bundle::Prekey;
-use y7ke_crypto::ids::{DeviceId, LogId, RequestId, RootId};
-use y7ke_crypto::sign::Verified;
+use y7ke_crypto::ids::{LogId, RequestId, RootId};
 use y7ke_ledger::store::{Batch, Ledger, StorageError, View};
 use y7ke_ledger::views;
 use y7ke_sync::limits::RefusalMeter;
@@ -65,6 +63,7 @@ use links::Link;
 use reaching::{Found, Purpose};
 use requests::RequestMeter;
 use telling::ToTell;
+use writing::Prekeys;
 
 /// Names a command's caller until its answer is released.
 pub type CallId = u64;
@@ -283,8 +282,8 @@ pub(crate) struct Core {
     told_read: BTreeMap<(LogId, RootId), u64>,
     /// Unread messages as they were counted last.
     counts: views::Counts,
-    /// Prekeys whose signature was checked, the last one of each device: writing asks for them with each message.
-    prekeys: BTreeMap<DeviceId, Verified<Prekey>>,
+    /// Prekeys as they were read and checked last: writing asks for them with each message.
+    prekeys: BTreeMap<RootId, Prekeys>,
     /// When drafts that were typed here rest, monotonic ms.
     drafts: BTreeMap<LogId, u64>,
     /// What rounds did that nobody was told of yet.

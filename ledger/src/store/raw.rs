@@ -312,7 +312,10 @@ impl Tables {
         if range.backward {
             let above = layered(top, middle, Ordering::reverse);
             match table.is_packed() {
-                true => merge(Backward::over(base, range)?, above, Ordering::reverse, visit),
+                true => {
+                    let blocks = self.spans[table as usize].blocks(base, range)?;
+                    merge(Backward::over(blocks, range)?, above, Ordering::reverse, visit)
+                }
                 false => {
                     merge(Plain::over(base.range::<&[u8]>(range.bounds())?.rev())?, above, Ordering::reverse, visit)
                 }
@@ -320,7 +323,10 @@ impl Tables {
         } else {
             let above = layered(top, middle, std::convert::identity);
             match table.is_packed() {
-                true => merge(Forward::over(base, range)?, above, std::convert::identity, visit),
+                true => {
+                    let blocks = self.spans[table as usize].blocks(base, range)?;
+                    merge(Forward::over(blocks, range)?, above, std::convert::identity, visit)
+                }
                 false => {
                     merge(Plain::over(base.range::<&[u8]>(range.bounds())?)?, above, std::convert::identity, visit)
                 }
@@ -367,7 +373,8 @@ struct Span {
     from: Vec<u8>,
     last: Vec<u8>,
     to: Option<Vec<u8>>,
-    block: Option<Guard>,
+    /// A walk keeps it while others look on.
+    block: Option<Arc<Guard>>,
 }
 
 impl Spans {
@@ -378,17 +385,7 @@ impl Spans {
         show: impl FnOnce(Option<&[u8]>) -> T,
     ) -> Result<T, StorageError> {
         let mut spans = self.0.borrow_mut();
-        let at = match spans.iter().position(|span| span.covers(key)) {
-            Some(at) => at,
-            None => {
-                if spans.len() == SPANS {
-                    spans.remove(0);
-                }
-                spans.push(Span::around(base, key)?);
-                spans.len() - 1
-            }
-        };
-        let span = &spans[at];
+        let span = around(&mut spans, base, key)?;
         match &span.block {
             Some(block) if key <= span.last.as_slice() => {
                 let block = block.value();
@@ -396,6 +393,57 @@ impl Spans {
             }
             _ => Ok(show(None)),
         }
+    }
+
+    /// The blocks that a range touches: from the one that its first row may be in. Most walks end in that one.
+    fn blocks(&self, base: &ReadOnlyTable<Bytes, Bytes>, range: Range<'_>) -> Result<Blocks, StorageError> {
+        let mut spans = self.0.borrow_mut();
+        let span = around(&mut spans, base, range.from)?;
+        if span.holds(&range) {
+            return Ok(Blocks::One(span.block.clone()));
+        }
+        Ok(Blocks::Many(Box::new(base.range::<&[u8]>(Range { from: &span.from, ..range }.bounds())?)))
+    }
+}
+
+/// The span that this key is in.
+fn around<'s>(
+    spans: &'s mut Vec<Span>,
+    base: &ReadOnlyTable<Bytes, Bytes>,
+    key: &[u8],
+) -> Result<&'s Span, StorageError> {
+    let at = match spans.iter().position(|span| span.covers(key)) {
+        Some(at) => at,
+        None => {
+            if spans.len() == SPANS {
+                spans.remove(0);
+            }
+            spans.push(Span::around(base, key)?);
+            spans.len() - 1
+        }
+    };
+    Ok(&spans[at])
+}
+
+/// Blocks of a walk.
+enum Blocks {
+    One(Option<Arc<Guard>>),
+    Many(Box<redb::Range<'static, Bytes, Bytes>>),
+}
+
+impl Blocks {
+    fn next(&mut self) -> Result<Option<Arc<Guard>>, StorageError> {
+        Ok(match self {
+            Self::One(block) => block.take(),
+            Self::Many(blocks) => blocks.next().transpose()?.map(|(_, block)| Arc::new(block)),
+        })
+    }
+
+    fn next_back(&mut self) -> Result<Option<Arc<Guard>>, StorageError> {
+        Ok(match self {
+            Self::One(block) => block.take(),
+            Self::Many(blocks) => blocks.next_back().transpose()?.map(|(_, block)| Arc::new(block)),
+        })
     }
 }
 
@@ -407,13 +455,18 @@ impl Span {
             None => Ok(Self { from: Vec::new(), last: Vec::new(), to, block: None }),
             Some((from, block)) => {
                 let last = blocks::last_key(block.value())?;
-                Ok(Self { from: from.value().to_vec(), last, to, block: Some(block) })
+                Ok(Self { from: from.value().to_vec(), last, to, block: Some(Arc::new(block)) })
             }
         }
     }
 
     fn covers(&self, key: &[u8]) -> bool {
         self.from.as_slice() <= key && self.to.as_ref().is_none_or(|to| key < to.as_slice())
+    }
+
+    /// Whether a range that begins here ends here as well.
+    fn holds(&self, range: &Range<'_>) -> bool {
+        self.to.as_ref().is_none_or(|end| range.to.is_some_and(|to| to <= end.as_slice()))
     }
 }
 
@@ -455,28 +508,17 @@ impl<I: Iterator<Item = Found>> Source for Plain<I> {
     }
 }
 
-/// The blocks that a range touches: from the one that its first row may be in.
-fn blocks_of(
-    base: &ReadOnlyTable<Bytes, Bytes>,
-    range: Range<'_>,
-) -> Result<redb::Range<'static, Bytes, Bytes>, StorageError> {
-    let first = base.range::<&[u8]>(..=range.from)?.next_back().transpose()?;
-    let first = first.map_or(range.from.to_vec(), |(key, _)| key.value().to_vec());
-    Ok(base.range::<&[u8]>(Range { from: &first, ..range }.bounds())?)
-}
-
 /// Rows out of their blocks, ascending: read where they stand.
 struct Forward<'r> {
-    blocks: redb::Range<'static, Bytes, Bytes>,
+    blocks: Blocks,
     range: Range<'r>,
-    block: Option<Guard>,
+    block: Option<Arc<Guard>>,
     cursor: Cursor,
     value: std::ops::Range<usize>,
 }
 
 impl<'r> Forward<'r> {
-    fn over(base: &ReadOnlyTable<Bytes, Bytes>, range: Range<'r>) -> Result<Self, StorageError> {
-        let blocks = blocks_of(base, range)?;
+    fn over(blocks: Blocks, range: Range<'r>) -> Result<Self, StorageError> {
         let mut rows = Self { blocks, range, block: None, cursor: Cursor::default(), value: 0..0 };
         rows.next_block()?;
         rows.advance()?;
@@ -484,7 +526,7 @@ impl<'r> Forward<'r> {
     }
 
     fn next_block(&mut self) -> Result<(), StorageError> {
-        self.block = self.blocks.next().transpose()?.map(|(_, block)| block);
+        self.block = self.blocks.next()?;
         self.cursor = Cursor::default();
         Ok(())
     }
@@ -517,16 +559,16 @@ impl Source for Forward<'_> {
 
 /// Rows out of their blocks, descending: a block can be read from its first row on only.
 struct Backward<'r> {
-    blocks: redb::Range<'static, Bytes, Bytes>,
+    blocks: Blocks,
     range: Range<'r>,
-    block: Option<Guard>,
+    block: Option<Arc<Guard>>,
     /// Ascending; the walk stands at the last.
     rows: Vec<(Vec<u8>, std::ops::Range<usize>)>,
 }
 
 impl<'r> Backward<'r> {
-    fn over(base: &ReadOnlyTable<Bytes, Bytes>, range: Range<'r>) -> Result<Self, StorageError> {
-        let mut rows = Self { blocks: blocks_of(base, range)?, range, block: None, rows: Vec::new() };
+    fn over(blocks: Blocks, range: Range<'r>) -> Result<Self, StorageError> {
+        let mut rows = Self { blocks, range, block: None, rows: Vec::new() };
         rows.fill()?;
         Ok(rows)
     }
@@ -534,7 +576,7 @@ impl<'r> Backward<'r> {
     /// Reads blocks until there is a row of the range.
     fn fill(&mut self) -> Result<(), StorageError> {
         while self.rows.is_empty() {
-            let Some((_, block)) = self.blocks.next_back().transpose()? else { return Ok(()) };
+            let Some(block) = self.blocks.next_back()? else { return Ok(()) };
             let mut cursor = Cursor::default();
             while let Some(value) = cursor.next(block.value())? {
                 if self.range.holds(cursor.key()) {

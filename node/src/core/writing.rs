@@ -14,6 +14,13 @@ use y7ke_ledger::views;
 use super::{Refused, Round, Step};
 use crate::api::{ApiError, ErrorKind};
 
+/// Prekeys of a person, and the heads of the identity log that said so: while these are the same, so are the rows (S7),
+/// in this round, after it and in one that is tried again.
+pub(super) struct Prekeys {
+    heads: Vec<EventId>,
+    prekeys: Vec<Verified<Prekey>>,
+}
+
 /// Kind of what is kept with an outgoing request: the bundle that it was sealed to.
 const ADDRESSEE: u8 = 1;
 
@@ -72,19 +79,23 @@ impl<R: CryptoRng> Round<'_, R> {
 
     /// The newest prekey of each device of a person that is not revoked.
     pub(super) fn prekeys_of(&mut self, root: &RootId) -> Step<Vec<Verified<Prekey>>> {
-        let devices = views::devices(self.view(), root)?;
-        let usable = devices.into_iter().filter(|row| !row.revoked).filter_map(|row| row.prekey);
-        Ok(usable.filter_map(|prekey| self.checked(prekey)).collect())
+        let heads = self.view().heads(&LogId::identity(root))?;
+        if let Some(known) = self.core.prekeys.get(root).filter(|known| known.heads == heads) {
+            debug_assert!(
+                self.read_prekeys(root).is_ok_and(|read| read == known.prekeys),
+                "equal heads, other prekeys"
+            );
+            return Ok(known.prekeys.clone());
+        }
+        let prekeys = self.read_prekeys(root)?;
+        self.core.prekeys.insert(*root, Prekeys { heads, prekeys: prekeys.clone() });
+        Ok(prekeys)
     }
 
-    fn checked(&mut self, prekey: SignedPrekey) -> Option<Verified<Prekey>> {
-        let device = prekey.claim.device;
-        if let Some(known) = self.core.prekeys.get(&device).filter(|known| *known.as_signed() == prekey) {
-            return Some(known.clone());
-        }
-        let checked = prekey.verify().ok()?;
-        self.core.prekeys.insert(device, checked.clone());
-        Some(checked)
+    fn read_prekeys(&self, root: &RootId) -> Step<Vec<Verified<Prekey>>> {
+        let devices = views::devices(self.view(), root)?;
+        let usable = devices.into_iter().filter(|row| !row.revoked).filter_map(|row| row.prekey);
+        Ok(usable.filter_map(|prekey| prekey.verify().ok()).collect())
     }
 
     /// The bundle that came with a person's request, or that mine was sealed to.

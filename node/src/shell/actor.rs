@@ -211,9 +211,9 @@ impl Actor {
             match self.home.open_ledger() {
                 Ok(ledger) => {
                     self.views.open(ledger.clone());
-                    self.hub.publish(&Notice::Storage { error: String::new() });
+                    self.hub.publish(Notice::Storage { error: String::new() });
                     // What was answered with the failure may be on the disk after all.
-                    self.hub.publish(&Notice::Resync);
+                    self.hub.publish(Notice::Resync);
                     return Some(closed.open(ledger));
                 }
                 Err(fault) => tracing::warn!(%fault, "the ledger does not open again yet"),
@@ -305,7 +305,7 @@ impl Actor {
         let took_ms = self.clock.now().mono_ms - now.mono_ms;
         tracing::trace!(inputs = count, outputs = outputs.len(), took_ms, "round");
         self.release(outputs);
-        engine.tell(now).into_iter().for_each(|told| self.release_one(told));
+        self.release(engine.tell(now));
         match failure {
             None => {
                 self.pause = FIRST_PAUSE;
@@ -320,16 +320,16 @@ impl Actor {
 
     /// Frames first: they have the longest way to go.
     fn release(&mut self, outputs: Vec<Output>) {
-        let (frames, rest): (Vec<_>, Vec<_>) = outputs.into_iter().partition(|out| matches!(out, Output::Net(_)));
-        frames.into_iter().chain(rest).for_each(|output| self.release_one(output));
-    }
-
-    fn release_one(&mut self, output: Output) {
-        match output {
-            Output::Net(command) => self.network.push(command),
-            Output::Answer { call, result } => self.calls.answer(call, result),
-            Output::Notice(notice) => self.hub.publish(&notice),
+        let (mut answers, mut notices) = (Vec::new(), Vec::new());
+        for output in outputs {
+            match output {
+                Output::Net(command) => self.network.push(command),
+                Output::Answer { call, result } => answers.push((call, result)),
+                Output::Notice(notice) => notices.push(notice),
+            }
         }
+        answers.into_iter().for_each(|(call, result)| self.calls.answer(call, result));
+        self.hub.publish_all(&notices);
     }
 
     /// What was released is handed over, then the transport ends; peers that hang do not hold us up.

@@ -102,7 +102,7 @@ impl Actor {
     }
 
     fn announce(&self, keyring: bool) {
-        self.hub.publish(&Notice::Vault { vault: self.vault_view(keyring) });
+        self.hub.publish(Notice::Vault { vault: self.vault_view(keyring) });
     }
 
     fn vault_view(&self, keyring: bool) -> VaultView {
@@ -140,7 +140,7 @@ impl Actor {
                                     self.answer_view(call, keyring);
                                     self.announce(keyring);
                                     // Who read while it was locked has an old picture.
-                                    self.hub.publish(&Notice::Resync);
+                                    self.hub.publish(Notice::Resync);
                                     return Some(opened);
                                 }
                                 Err(fault) => {

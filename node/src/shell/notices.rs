@@ -59,10 +59,18 @@ impl Hub {
         NoticeReader { queue }
     }
 
-    pub(super) fn publish(&self, notice: &Notice) {
+    pub(super) fn publish(&self, notice: Notice) {
+        self.publish_all(&[notice]);
+    }
+
+    /// Readers are woken once for all of them.
+    pub(super) fn publish_all(&self, notices: &[Notice]) {
+        if notices.is_empty() {
+            return;
+        }
         locked(&self.readers).open.retain(|reader| match reader.upgrade() {
             Some(queue) => {
-                queue.push(notice.clone());
+                queue.push(notices);
                 true
             }
             None => false,
@@ -78,14 +86,9 @@ impl Hub {
 }
 
 impl Queue {
-    fn push(&self, notice: Notice) {
+    fn push(&self, notices: &[Notice]) {
         let mut state = locked(&self.state);
-        if state.waiting.len() >= QUEUE {
-            state.waiting.clear();
-            state.waiting.push_back(Notice::Resync);
-        } else {
-            state.waiting.push_back(notice);
-        }
+        notices.iter().for_each(|notice| state.push(notice));
         drop(state);
         self.wake();
     }
@@ -98,6 +101,17 @@ impl Queue {
     fn wake(&self) {
         self.blocking.notify_one();
         self.awaiting.notify_one();
+    }
+}
+
+impl State {
+    fn push(&mut self, notice: &Notice) {
+        if self.waiting.len() < QUEUE {
+            self.waiting.push_back(notice.clone());
+        } else {
+            self.waiting.clear();
+            self.waiting.push_back(Notice::Resync);
+        }
     }
 }
 
@@ -162,7 +176,7 @@ mod tests {
     fn a_reader_sees_all_in_order() {
         let hub = Hub::default();
         let mut reader = hub.subscribe();
-        (0..QUEUE).for_each(|n| hub.publish(&numbered(n)));
+        (0..QUEUE).for_each(|n| hub.publish(numbered(n)));
         for n in 0..QUEUE {
             assert_eq!(reader.recv_blocking(), Some(numbered(n)));
         }
@@ -173,7 +187,7 @@ mod tests {
     fn a_slow_reader_is_told_to_resync_and_loses_nothing_silently() {
         let hub = Hub::default();
         let mut slow = hub.subscribe();
-        (0..=QUEUE + 1).for_each(|n| hub.publish(&numbered(n)));
+        (0..=QUEUE + 1).for_each(|n| hub.publish(numbered(n)));
         assert_eq!(slow.try_recv(), Some(Notice::Resync));
         assert_eq!(slow.try_recv(), Some(numbered(QUEUE + 1)));
         assert_eq!(slow.try_recv(), None);
@@ -183,7 +197,7 @@ mod tests {
     fn after_the_end_a_reader_drains_and_ends() {
         let hub = Hub::default();
         let mut reader = hub.subscribe();
-        hub.publish(&numbered(1));
+        hub.publish(numbered(1));
         hub.close();
         assert_eq!(reader.recv_blocking(), Some(numbered(1)));
         assert_eq!(reader.recv_blocking(), None);
