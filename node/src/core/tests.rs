@@ -4,11 +4,14 @@ mod better;
 mod drafts;
 mod hostile;
 mod rules;
+mod telling;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use y7ke_crypto::bundle::Prekey;
+use y7ke_crypto::sign::Verified;
 use y7ke_crypto::vault::VaultFile;
 use y7ke_ledger::store::{Storage, SubKeys};
 use y7ke_transport::{CloseReason, DialFault, FailedAttempt, IpVersion, Path, PathKind, Transport};
