@@ -32,6 +32,7 @@ pub struct Launch {
     listen: Vec<String>,
     mdns: bool,
     more: Vec<String>,
+    variables: Vec<(String, String)>,
     log: String,
     /// The network namespace that it runs in.
     host: Option<String>,
@@ -45,7 +46,8 @@ impl Launch {
         let listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
         let log = std::env::var("Y7KE_LOG").unwrap_or_else(|_unset| "info".into());
         let (program, folder) = (program.into(), folder.into());
-        Self { program, folder, listen, mdns: false, more: Vec::new(), log, host: None, disk_kib: None }
+        let (more, variables) = (Vec::new(), Vec::new());
+        Self { program, folder, listen, mdns: false, more, variables, log, host: None, disk_kib: None }
     }
 
     /// Listens at exactly this port of loopback.
@@ -74,6 +76,12 @@ impl Launch {
         self
     }
 
+    /// One more variable of its environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
     /// Logs at this level, whatever the environment says.
     pub fn log(mut self, level: &str) -> Self {
         self.log = level.into();
@@ -96,7 +104,7 @@ impl Launch {
         for address in &self.listen {
             command.arg("--listen").arg(address);
         }
-        command.args(&self.more).env_remove("Y7KE_DATA_DIR");
+        command.args(&self.more).env_remove("Y7KE_DATA_DIR").envs(self.variables.iter().cloned());
         command
     }
 

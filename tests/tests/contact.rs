@@ -181,3 +181,15 @@ fn comparing_safety_numbers_marks_a_contact_as_verified() {
 fn y7_id_of(link: &str) -> &str {
     link.split('?').next().unwrap_or(link)
 }
+
+/// E1: a link may carry a name instead of a number; this computer's own name resolution is asked.
+#[test]
+fn a_link_with_a_name_for_its_address_leads_there() {
+    let (ada, bob) = (Person::new(), Person::new());
+    let (mut a, mut b) = (ada.start(), bob.start());
+    let link = common::uri(&mut b).replace("%2Fip4%2F127.0.0.1%2F", "%2Fdns4%2Flocalhost%2F");
+    assert!(link.contains("localhost"), "{link}");
+    let (_, b_id) = common::befriend_by(&link, &mut a, &mut b);
+    a.get("message.send", json!({"y7_id": b_id, "text": "by name"}));
+    b.event("the message", |event| event["message"]["text"] == "by name");
+}

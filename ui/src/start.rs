@@ -151,7 +151,7 @@ fn serve(profile: &Rc<Profile>, opening: &Opening) -> ExitCode {
 /// Hears a second start on this folder. Without it, a second start says that the folder is in use.
 fn open_door(folder: &Path) -> Option<Door> {
     let raise = || {
-        let raised = slint::invoke_from_event_loop(|| with_app(|app| app.did(Act::Raise)));
+        let raised = slint::invoke_from_event_loop(|| with_app(|app| app.noticed(Act::Raise)));
         if let Err(fault) = raised {
             tracing::debug!("there is no window yet to bring forward: {fault}");
         }
@@ -260,9 +260,9 @@ fn watch(app: &Rc<App>) {
     app.window().window().on_winit_window_event(move |_, event| {
         let Some(app) = weak.upgrade() else { return EventResult::Propagate };
         match event {
-            WindowEvent::Focused(active) => app.did(Act::Active(*active)),
+            WindowEvent::Focused(active) => app.noticed(Act::Active(*active)),
             WindowEvent::Moved(_) | WindowEvent::Resized(_) => {
-                app.look().into_iter().for_each(|seen| app.did(Act::Placed(seen)));
+                app.look().into_iter().for_each(|seen| app.noticed(Act::Placed(seen)));
             }
             WindowEvent::RedrawRequested if app.is_ready() && !painted.replace(true) => note_picture(),
             _ => {}

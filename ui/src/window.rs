@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use i_slint_core::window::WindowInner;
 use slint::winit_030::{WinitWindowAccessor, winit};
 use slint::{ComponentHandle, Global, ModelRc, Timer, TimerMode, VecModel};
 use y7ke_node::api::{Answer, Command, Conversation, WindowPlace};
@@ -124,6 +125,12 @@ impl App {
         self.handle(Input::Did(act));
     }
 
+    /// The system did something to the window, outside of what Slint handles.
+    pub fn noticed(self: &Rc<Self>, act: Act) {
+        self.did(act);
+        self.instantiate();
+    }
+
     /// What the node answered before there was a window: the first picture has the right look, size and place.
     pub fn know(self: &Rc<Self>, asked: Asked, answer: Answer) {
         self.handle(Input::Answered(asked, Ok(answer)));
@@ -156,7 +163,15 @@ impl App {
         if came {
             self.refresh();
             self.wind();
+            self.instantiate();
         }
+    }
+
+    /// Makes what the properties ask for now, and not when a screen reader is told what there is: in the middle of
+    /// that nothing may take the keys (Slint 1.17 holds its adapter meanwhile, and panics). Slint does it after each
+    /// key and press; whatever else changes properties ends with it.
+    fn instantiate(&self) {
+        WindowInner::from_pub(self.window.window()).ensure_tree_instantiated();
     }
 
     fn hang_lists(&self) {
@@ -566,6 +581,7 @@ fn apply(chat: &OpenChat, change: &Chat) {
 fn tick(app: &Weak<App>) {
     if let Some(app) = app.upgrade() {
         app.handle(Input::Tick);
+        app.instantiate();
     }
 }
 

@@ -11,6 +11,8 @@
 mod bus;
 #[path = "common/notes.rs"]
 mod notes;
+#[path = "common/reader.rs"]
+mod reader;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
@@ -20,7 +22,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use bus::{Bus, Heard, NoteServer, TrayHost};
+use bus::{Bus, Heard, Look, NoteServer, Portal, TrayHost};
+use reader::{Element, Reader, Role};
 use y7ke_node::api::{Answer, Command as Ask, ContactState, Conversation, MessageView, Passphrase, SettingsPatch};
 use y7ke_node::{Config, Node};
 
@@ -163,16 +166,26 @@ impl<'a> Person<'a> {
         [of("X="), of("Y="), of("WIDTH="), of("HEIGHT=")].join(" ")
     }
 
-    /// The colours in the picture of the window; `None` where nothing takes pictures.
-    fn colours(&self) -> Option<usize> {
+    /// Its pixels, red, green, blue; `None` where nothing takes pictures.
+    fn pixels(&self) -> Option<Vec<u8>> {
         if !there("import") {
             eprintln!("no picture is looked at: `import` of ImageMagick is not there");
             return None;
         }
         let mut command = Command::new("import");
         command.args(["-window", &self.window, "-depth", "8", "rgb:-"]).env("DISPLAY", &self.screen.name);
-        let taken = command.output().expect("import is there");
-        Some(taken.stdout.chunks_exact(3).collect::<BTreeSet<_>>().len())
+        Some(command.output().expect("import is there").stdout)
+    }
+
+    /// The colours in the picture of the window.
+    fn colours(&self) -> Option<usize> {
+        Some(self.pixels()?.chunks_exact(3).collect::<BTreeSet<_>>().len())
+    }
+
+    /// Whether most of the window is dark.
+    fn is_dark(&self) -> Option<bool> {
+        let pixels = self.pixels()?;
+        Some(pixels.iter().filter(|part| **part < 128).count() * 2 > pixels.len())
     }
 
     /// Waits until the title says that so many things wait for the person.
@@ -219,13 +232,27 @@ fn read(folder: &Path) -> (ContactState, Vec<(bool, String)>) {
 
 #[test]
 fn two_windows_become_acquainted_and_talk() {
+    if let Some(buses) = Bus::start().zip(Bus::start()) {
+        become_acquainted_and_talk("", &buses);
+    }
+}
+
+/// The same with everything that happens told to a reader.
+#[test]
+fn g4_two_windows_talk_while_screen_readers_listen() {
+    let Some(buses) = Bus::start().zip(Bus::start()) else { return };
+    if let (Some(_ada), Some(_bob)) = (Reader::on(&buses.0), Reader::on(&buses.1)) {
+        become_acquainted_and_talk("-read", &buses);
+    }
+}
+
+/// Two people, each on a desktop of their own.
+fn become_acquainted_and_talk(mark: &str, (ada_bus, bob_bus): &(Bus, Bus)) {
     let Some(screen) = Screen::start() else { return };
-    let (ada_folder, bob_folder) = (folder("ada"), folder("bob"));
-    // Each on a desktop of their own.
-    let Some((ada_bus, bob_bus)) = Bus::start().zip(Bus::start()) else { return };
-    let (ada_notes, bob_notes) = (NoteServer::on(&ada_bus, true), NoteServer::on(&bob_bus, true));
-    let ada = Person::show(&screen, on_bus(y7ke(&ada_folder), &ada_bus), "0");
-    let bob = Person::show(&screen, on_bus(y7ke(&bob_folder), &bob_bus), "1050");
+    let (ada_folder, bob_folder) = (folder(&format!("ada{mark}")), folder(&format!("bob{mark}")));
+    let (ada_notes, bob_notes) = (NoteServer::on(ada_bus, true), NoteServer::on(bob_bus, true));
+    let ada = Person::show(&screen, on_bus(y7ke(&ada_folder), ada_bus), "0");
+    let bob = Person::show(&screen, on_bus(y7ke(&bob_folder), bob_bus), "1050");
 
     // First start: a name, and the caret is in its field.
     bob.focus().write("Bob").keys(&["Return"]);
@@ -344,6 +371,67 @@ fn g7_the_window_comes_back_where_and_as_it_was() {
     let second = Person::appear(&screen, y7ke(&folder));
     assert_eq!(second.geometry(), "240 33 930 610");
     second.close();
+    std::fs::remove_dir_all(folder).expect("our own folder");
+}
+
+#[test]
+fn g2_the_window_looks_as_the_desktop_does() {
+    let Some(screen) = Screen::start() else { return };
+    let Some(bus) = Bus::start() else { return };
+    let portal = Portal::on(&bus, Look::Dark);
+    let folder = folder("look");
+    let person = Person::appear(&screen, on_bus(y7ke(&folder), &bus));
+    if person.is_dark().is_some() {
+        until("it opens dark", || person.is_dark() == Some(true));
+        portal.turn(Look::Light);
+        until("it is light", || person.is_dark() == Some(false));
+        portal.turn(Look::Dark);
+        until("it is dark again", || person.is_dark() == Some(true));
+        screen.picture("window-dark");
+    }
+    person.close();
+    std::fs::remove_dir_all(folder).expect("our own folder");
+}
+
+/// What a reader would say of something without a name: nothing.
+fn nameless(reader: &Reader) -> Vec<String> {
+    let spoken = [Role::Label, Role::Button, Role::CheckBox, Role::Entry];
+    let is_mute = |element: &Element<'_>| {
+        element.name.trim().is_empty() && spoken.iter().any(|role| *role as u32 == element.role)
+    };
+    let walked = reader.walk();
+    let after = |n: usize| walked[..n].iter().rev().find(|element| !element.name.is_empty());
+    let mute = walked.iter().enumerate().filter(|(_, element)| is_mute(element));
+    mute.map(|(n, mute)| format!("{} after {:?}", mute.role, after(n).map(|element| &element.name))).collect()
+}
+
+#[test]
+fn g4_a_screen_reader_reads_the_window_and_presses_what_is_there() {
+    let Some(screen) = Screen::start() else { return };
+    let Some(bus) = Bus::start() else { return };
+    let Some(reader) = Reader::on(&bus) else { return };
+    let folder = folder("read");
+    let person = Person::appear(&screen, on_bus(y7ke(&folder), &bus));
+    until("the window is on its bus", || reader.find(Role::Window, "y7ke").is_some());
+    until("the first screen is read", || reader.find(Role::Entry, "Your name").is_some());
+    assert_eq!(nameless(&reader), Vec::<String>::new(), "on the first screen");
+    person.focus().write("Ada").keys(&["Return"]);
+    // Whatever is pressed leads to words of its own, and nothing there is without a name.
+    for (button, words) in [
+        ("Add contact", "Add contact"),
+        ("Requests", "No requests"),
+        ("My id", "y7: "),
+        ("Keyboard shortcuts", "Everywhere"),
+        ("About", "Free software"),
+        ("Settings", "Theme"),
+    ] {
+        until(button, || reader.find(Role::Button, button).is_some());
+        reader.find(Role::Button, button).expect("it was there").press();
+        let is_read = |element: &Element<'_>| element.name.starts_with(words) && element.role != Role::Button as u32;
+        until(words, || reader.walk().iter().any(is_read));
+        assert_eq!(nameless(&reader), Vec::<String>::new(), "{button}");
+    }
+    person.close();
     std::fs::remove_dir_all(folder).expect("our own folder");
 }
 

@@ -1,4 +1,4 @@
-//! A session bus of our own with a notification server and a tray on it, both written down here.
+//! A session bus of our own with a notification server, a tray and the desktop's settings on it, all written down here.
 
 #![allow(clippy::disallowed_types, reason = "what zbus makes of an interface looks properties up in a HashMap")]
 
@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use futures::executor::block_on;
+use tempfile::TempDir;
 use zbus::object_server::SignalEmitter;
 use zbus::zvariant::OwnedValue;
 use zbus::{Connection, connection, interface};
@@ -21,13 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Bus {
     daemon: Child,
     pub(crate) address: String,
+    /// Where services that it starts have their sockets.
+    _run: TempDir,
 }
 
 impl Bus {
     /// `None`, in words, where there is no `dbus-daemon`.
     pub(crate) fn start() -> Option<Self> {
+        let run = TempDir::new().expect("a folder of our own");
         let command = Command::new("dbus-daemon")
             .args(["--session", "--nofork", "--nopidfile", "--print-address=1"])
+            .env("XDG_RUNTIME_DIR", run.path())
+            // What is switched on here stays switched off on the desktop of whoever runs the tests.
+            .env("GSETTINGS_BACKEND", "memory")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();
@@ -37,7 +44,12 @@ impl Bus {
         };
         let mut address = String::new();
         BufReader::new(daemon.stdout.as_mut().expect("piped")).read_line(&mut address).expect("an address");
-        Some(Self { daemon, address: address.trim().to_owned() })
+        Some(Self { daemon, address: address.trim().to_owned(), _run: run })
+    }
+
+    /// Somebody on it without a name.
+    pub(crate) fn guest(&self) -> Connection {
+        join_at(&self.address)
     }
 
     fn join(&self, name: &str, serve: impl FnOnce(connection::Builder<'_>) -> connection::Builder<'_>) -> Connection {
@@ -52,6 +64,11 @@ impl Drop for Bus {
         self.daemon.kill().expect("our own child");
         self.daemon.wait().expect("our own child");
     }
+}
+
+/// A connection to the bus at `address`.
+pub(crate) fn join_at(address: &str) -> Connection {
+    block_on(connection::Builder::address(address).expect("an address").build()).expect("the bus takes us")
 }
 
 /// What the notification server was asked for.
@@ -204,5 +221,59 @@ impl TrayIcon<'_> {
 
     pub(crate) fn press(&self) {
         block_on(self.proxy().call_method("Activate", &(0_i32, 0_i32))).expect("the icon is pressed");
+    }
+}
+
+/// What the desktop says of how it looks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Look {
+    Dark = 1,
+    Light = 2,
+}
+
+struct Settings {
+    look: Mutex<Look>,
+}
+
+const APPEARANCE: (&str, &str) = ("org.freedesktop.appearance", "color-scheme");
+
+#[interface(name = "org.freedesktop.portal.Settings")]
+impl Settings {
+    fn read_one(&self, namespace: &str, key: &str) -> zbus::fdo::Result<OwnedValue> {
+        if (namespace, key) != APPEARANCE {
+            return Err(zbus::fdo::Error::Failed("there is no such setting".into()));
+        }
+        Ok(OwnedValue::from(*self.look.lock().expect("nobody panics with it") as u32))
+    }
+
+    #[zbus(signal)]
+    async fn setting_changed(
+        emitter: &SignalEmitter<'_>,
+        namespace: &str,
+        key: &str,
+        value: OwnedValue,
+    ) -> zbus::Result<()>;
+}
+
+/// The portal that tells programs how the desktop looks.
+pub(crate) struct Portal {
+    connection: Connection,
+}
+
+const PORTAL: &str = "/org/freedesktop/portal/desktop";
+
+impl Portal {
+    pub(crate) fn on(bus: &Bus, look: Look) -> Self {
+        let settings = Settings { look: Mutex::new(look) };
+        let connection =
+            bus.join("org.freedesktop.portal.Desktop", |builder| builder.serve_at(PORTAL, settings).expect("a path"));
+        Self { connection }
+    }
+
+    /// The person turns the whole desktop to it.
+    pub(crate) fn turn(&self, look: Look) {
+        let emitter = SignalEmitter::new(&self.connection, PORTAL).expect("a path");
+        let told = Settings::setting_changed(&emitter, APPEARANCE.0, APPEARANCE.1, OwnedValue::from(look as u32));
+        block_on(told).expect("a signal");
     }
 }
