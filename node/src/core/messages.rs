@@ -36,7 +36,7 @@ impl<R: CryptoRng> Round<'_, R> {
         self.rekey_if_due(&log, &contact.root, None)?;
         let id = self.append_sealed(&log, Body::Text { text, reply_to })?;
         self.draft_was_sent(&logs)?;
-        self.wish_by(&contact.root, Some(&contact))?;
+        self.wish_at_once(&contact.root);
         Ok(Answer::Sent { message_id: id.to_string() })
     }
 

@@ -170,10 +170,20 @@ impl<R: CryptoRng> Round<'_, R> {
             None if self.must_tell(root)? => self.core.dialing.want(*root, false, now_ms),
             _ => self.core.dialing.forget(root),
         }
-        if self.core.links_of(root).next().is_some() {
-            self.core.dialing.connected(root, now_ms);
-        }
+        self.rest_if_connected(root);
         Ok(())
+    }
+
+    /// The same, for whoever has just written to a contact: something waits for them.
+    pub(super) fn wish_at_once(&mut self, root: &RootId) {
+        self.core.dialing.want(*root, true, self.now.mono_ms);
+        self.rest_if_connected(root);
+    }
+
+    fn rest_if_connected(&mut self, root: &RootId) {
+        if self.core.links_of(root).next().is_some() {
+            self.core.dialing.connected(root, self.now.mono_ms);
+        }
     }
 
     pub(super) fn dial_due(&mut self) -> Step {
