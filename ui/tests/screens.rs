@@ -747,6 +747,37 @@ fn g6_text_of_a_message_is_selected_and_copied() {
     assert_eq!(rig.value("Message Ada Lovelace"), "choose these words");
 }
 
+/// Whatever the wheel moves under the pointer stays plain text: elements that come and go cost a drawing of the whole window.
+#[test]
+fn c5_messages_that_pass_under_the_pointer_are_not_made_selectable() {
+    use i_slint_backend_testing::ElementQuery;
+    let rig = Rig::new(chatty(300), 1024.0, 640.0);
+    open(&rig, "Ada Lovelace");
+    let inputs =
+        || ElementQuery::from_root(rig.window()).match_descendants().match_inherits("TextInput").find_all().len();
+    let before = inputs();
+    let over = |rig: &Rig| {
+        let all = rig.bubbles();
+        let seen = all.into_iter().find(|bubble| bubble.absolute_position().y > 200.0).expect("one in the view");
+        (seen.absolute_position().x + 8.0, seen.absolute_position().y + seen.size().height / 2.0)
+    };
+    let (x, y) = over(&rig);
+    let position = slint::LogicalPosition::new(x, y);
+    for _ in 0..20 {
+        let wheel = slint::platform::WindowEvent::PointerScrolled { position, delta_x: 0.0, delta_y: 7.0 };
+        rig.window().window().dispatch_event(wheel);
+        rig.settle();
+        assert_eq!(inputs(), before);
+    }
+    let (x, y) = over(&rig);
+    for by in [0.0, 1.0, 2.0] {
+        let position = slint::LogicalPosition::new(x + by, y);
+        rig.window().window().dispatch_event(slint::platform::WindowEvent::PointerMoved { position });
+        rig.settle();
+    }
+    assert!(inputs() > before, "the pointer came to it");
+}
+
 #[test]
 fn g6_the_menu_copies_the_text_as_it_was_written() {
     let rig = rig();
