@@ -41,9 +41,9 @@ struct Desktop {
 impl Desktop {
     /// `None`, in words, where a program is missing.
     fn new() -> Option<Self> {
-        let missing = ["dbus-daemon", "gnome-keyring-daemon"].into_iter().find(|program| !is_there(program));
+        let missing = ["dbus-daemon", "gnome-keyring-daemon"].into_iter().find(|program| !runs(program));
         if let Some(missing) = missing {
-            eprintln!("skipped: {missing} is not installed, so there is no keyring to speak to");
+            eprintln!("skipped: {missing} is not installed or may not run, so there is no keyring to speak to");
             return None;
         }
         let home = TempDir::new().unwrap();
@@ -88,9 +88,10 @@ impl Desktop {
     }
 }
 
-fn is_there(program: &str) -> bool {
-    let found = Command::new("which").arg(program).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    found.is_ok_and(|status| status.success())
+/// The keyring wants a right of its own, without which it does not even start.
+fn runs(program: &str) -> bool {
+    let said = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    said.is_ok_and(|status| status.success())
 }
 
 /// Whether the node sees a keyring that it can use.
