@@ -97,17 +97,13 @@ fn head<const N: usize>(bytes: &[u8; N]) -> u64 {
     bytes.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
 /// Text form in hex.
 macro_rules! id_hex {
     ($name:ident, $len:literal) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut text = [0; 2 * $len];
-                for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(self.0) {
-                    *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-                }
+                hex::encode_to_slice(self.0, &mut text).or(Err(fmt::Error))?;
                 f.write_str(std::str::from_utf8(&text).or(Err(fmt::Error))?)
             }
         }
