@@ -31,6 +31,8 @@ pub mod port;
 #[forbid(unsafe_code)]
 pub mod renderer;
 #[forbid(unsafe_code)]
+pub mod sight;
+#[forbid(unsafe_code)]
 pub mod single;
 #[forbid(unsafe_code)]
 pub mod start;

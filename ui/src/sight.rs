@@ -1,0 +1,37 @@
+//! Reading codes with this computer: from a picture that is pasted, chosen or dropped, or with its camera.
+//!
+//! ```text
+//! clipboard, file ── bytes ──────────────────────┐
+//! camera ── Frame ─┬─ bytes, some each second ───┴─▶ child: y7ke --read-code ── texts ─▶ inbox ─▶ desk
+//!                  └─ every one ─▶ the window shows it
+//! ```
+//!
+//! * Pictures are hostile. Whatever looks into one is a process of its own (`child`) that ends itself after a while:
+//!   one that has it crash, hang or swell takes nothing along.
+//! * What a code means is decided by the desk (`crate::model::codes`); here a picture becomes the texts of its codes.
+//! * The camera is open while the person looks through it, and no longer.
+
+pub mod code;
+pub mod picture;
+
+/// A picture in shades of grey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grey {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Row by row from the top, `width * height` of them; 0 is black.
+    pub pixels: Vec<u8>,
+}
+
+/// A picture of the camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Red, green, blue of each pixel, row by row from the top, `width * height * 3` bytes.
+    pub rgb: Vec<u8>,
+}

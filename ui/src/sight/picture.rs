@@ -1,0 +1,87 @@
+//! From the bytes of a picture to its shades of grey, within limits.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageFormat, ImageReader, Limits, LumaA};
+
+use super::{Frame, Grey};
+
+/// Bytes of a picture at most.
+pub const MOST_BYTES: usize = 32 << 20;
+
+/// Pixels of one side at most.
+const MOST_SIDE: u32 = 16_384;
+
+/// Pixels at most: more than any camera of a telephone gives.
+const MOST_PIXELS: u64 = 64 << 20;
+
+/// Bytes that a decoder may take.
+const MOST_MEMORY: u64 = 512 << 20;
+
+/// Why there is nothing to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unseen {
+    /// The bytes are no picture of a kind that is read here.
+    #[error("That is no picture that can be read here: it has to be a PNG or a JPEG.")]
+    NoPicture,
+    /// More bytes or pixels than are looked at.
+    #[error("That picture is too large. Cut out the code, and try again.")]
+    TooLarge,
+}
+
+/// Decodes a PNG, a JPEG or a PGM.
+pub fn open(bytes: &[u8]) -> Result<Grey, Unseen> {
+    if bytes.len() > MOST_BYTES {
+        return Err(Unseen::TooLarge);
+    }
+    let (width, height) = reader(bytes)?.into_dimensions().map_err(|_damaged| Unseen::NoPicture)?;
+    if width == 0 || height == 0 {
+        return Err(Unseen::NoPicture);
+    }
+    if width.max(height) > MOST_SIDE || u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Err(Unseen::TooLarge);
+    }
+    Ok(on_paper(reader(bytes)?.decode().map_err(|_damaged| Unseen::NoPicture)?))
+}
+
+/// What shines through is white.
+fn on_paper(picture: DynamicImage) -> Grey {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    if !picture.color().has_alpha() {
+        return Grey { width, height, pixels: picture.into_luma8().into_raw() };
+    }
+    let seen = |pixel: &LumaA<u8>| {
+        let [grey, cover] = pixel.0.map(u16::from);
+        u8::try_from((grey * cover + 255 * (255 - cover)) / 255).unwrap_or(u8::MAX)
+    };
+    Grey { width, height, pixels: picture.into_luma_alpha8().pixels().map(seen).collect() }
+}
+
+fn reader(bytes: &[u8]) -> Result<ImageReader<Cursor<&[u8]>>, Unseen> {
+    let format = image::guess_format(bytes).map_err(|_unknown| Unseen::NoPicture)?;
+    if !matches!(format, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Pnm) {
+        return Err(Unseen::NoPicture);
+    }
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MOST_SIDE);
+    limits.max_image_height = Some(MOST_SIDE);
+    limits.max_alloc = Some(MOST_MEMORY);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    Ok(reader)
+}
+
+impl Frame {
+    /// The picture as a PGM file, in shades of grey.
+    pub fn to_pgm(&self) -> Vec<u8> {
+        let mut file = format!("P5\n{} {}\n255\n", self.width, self.height).into_bytes();
+        file.extend(self.rgb.chunks_exact(3).map(brightness));
+        file
+    }
+}
+
+/// By the weights of ITU-R BT.601, in 256ths.
+fn brightness(rgb: &[u8]) -> u8 {
+    let part = |at: usize, weight: u32| rgb.get(at).map_or(0, |part| u32::from(*part) * weight);
+    u8::try_from((part(0, 77) + part(1, 150) + part(2, 29)) >> 8).unwrap_or(u8::MAX)
+}
