@@ -119,8 +119,8 @@ pub enum Answer {
     Requested { request_id: String },
     /// `contact.list`
     Contacts(Vec<ContactView>),
-    /// `contact.safety_number`: 60 digits.
-    SafetyNumber { digits: String },
+    /// `contact.safety_number`: 60 digits, the same for both; and what my code shows of them, with my half first.
+    SafetyNumber { digits: String, code: String },
     /// `request.list`
     Requests(Vec<RequestView>),
     /// `message.send`

@@ -154,6 +154,12 @@ fn names_and_safety_numbers() {
     assert_eq!(of_a, of_b);
     assert!(of_a.len() == 60 && of_a.bytes().all(|digit| digit.is_ascii_digit()), "{of_a}");
     assert_eq!(info(&mut a)["vault"], "file");
+    let code = text(&a.get("contact.safety_number", json!({"y7_id": b_id}))["code"]);
+    let theirs = text(&b.get("contact.safety_number", json!({"y7_id": a_id}))["code"]);
+    assert_ne!(code, theirs, "nobody takes their own code for the other's");
+    assert_eq!(code, format!("{}{}", &theirs[30..], &theirs[..30]));
+    a.get("contact.verify", json!({"y7_id": b_id, "digits": theirs}));
+    assert_eq!(a.get("contact.list", json!({}))[0]["verified"], true);
 }
 
 /// B8: the mark is mine alone, survives a restart, and is not given for digits that differ.

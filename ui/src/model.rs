@@ -5,6 +5,7 @@
 //! * Nothing here does IO, reads a clock or holds a lock.
 
 pub mod add;
+pub mod codes;
 pub mod conversations;
 pub mod desk;
 pub mod drafts;

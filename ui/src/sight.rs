@@ -6,13 +6,22 @@
 //!                  └─ every one ─▶ the window shows it
 //! ```
 //!
-//! * Pictures are hostile. Whatever looks into one is a process of its own (`child`) that ends itself after a while:
+//! * Pictures are hostile. Whatever looks into one is a process of its own ([`child`]) that ends itself after a while:
 //!   one that has it crash, hang or swell takes nothing along.
-//! * What a code means is decided by the desk (`crate::model::codes`); here a picture becomes the texts of its codes.
+//! * What a code means is decided by the desk ([`crate::model::codes`]); here a picture becomes the texts of its codes.
 //! * The camera is open while the person looks through it, and no longer.
 
+mod camera;
+pub mod child;
 pub mod code;
 pub mod picture;
+mod system;
+
+use std::sync::Arc;
+
+pub use self::system::System;
+use crate::desktop::Sink;
+use crate::model::desk::Look;
 
 /// A picture in shades of grey.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,4 +43,14 @@ pub struct Frame {
     pub height: u32,
     /// Red, green, blue of each pixel, row by row from the top, `width * height * 3` bytes.
     pub rgb: Vec<u8>,
+}
+
+/// What the window needs to look at codes.
+pub trait Sight {
+    /// From now on what is seen goes to `sink`; `wake` says that there is a new [`Self::frame`].
+    fn attend(&self, sink: Sink, wake: Arc<dyn Fn() + Send + Sync>);
+    /// Looks somewhere, or has the camera rest.
+    fn look(&self, look: Look);
+    /// The newest picture of the camera that was not taken yet.
+    fn frame(&self) -> Option<Frame>;
 }

@@ -30,6 +30,7 @@ use crate::model::desk::{Act, Asked};
 use crate::model::place::Screen;
 use crate::model::time::Zone;
 use crate::renderer::{self, Wanted};
+use crate::sight;
 use crate::single::{self, Door};
 use crate::ui::FailureWindow;
 use crate::window::{App, Clipboard, World};
@@ -46,12 +47,16 @@ struct Line {
     /// Tries OpenGL out, for the program itself
     #[arg(long, hide = true)]
     probe_gl: bool,
+    /// Reads the codes of a picture, for the program itself
+    #[arg(long, hide = true)]
+    read_code: bool,
 }
 
 /// The whole program.
 pub fn main() -> ExitCode {
     match Line::try_parse() {
         Ok(line) if line.probe_gl => renderer::probe_child(),
+        Ok(line) if line.read_code => sight::child::child(),
         Ok(line) => run(line),
         Err(fault) => usage(&fault),
     }
@@ -209,6 +214,7 @@ fn show(profile: Rc<Profile>, fresh: bool) -> Result<(), PlatformError> {
         zone: Zone::System,
         clipboard: Box::new(SystemClipboard::default()),
         desktop: Box::new(System::default()),
+        sight: Box::new(sight::System::default()),
     };
     let app = App::new(world, fresh)?;
     APP.replace(Rc::downgrade(&app));
@@ -264,6 +270,7 @@ fn watch(app: &Rc<App>) {
             WindowEvent::Moved(_) | WindowEvent::Resized(_) => {
                 app.look().into_iter().for_each(|seen| app.noticed(Act::Placed(seen)));
             }
+            WindowEvent::DroppedFile(path) => app.noticed(Act::Dropped(path.clone())),
             WindowEvent::RedrawRequested if app.is_ready() && !painted.replace(true) => note_picture(),
             _ => {}
         }

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use i_slint_core::window::WindowInner;
 use slint::winit_030::{WinitWindowAccessor, winit};
-use slint::{ComponentHandle, Global, ModelRc, Timer, TimerMode, VecModel};
+use slint::{ComponentHandle, Global, ModelRc, Rgb8Pixel, SharedPixelBuffer, Timer, TimerMode, VecModel};
 use y7ke_node::api::{Answer, Command, Conversation, WindowPlace};
 
 use self::paint::Lists;
@@ -35,6 +35,7 @@ use crate::model::stage::{Spot, Stage};
 use crate::model::time::Zone;
 use crate::model::timeline::Timeline;
 use crate::port::{Backend, Key};
+use crate::sight::{Frame, Sight};
 use crate::ui::{self, MainWindow, MessageRow};
 
 /// The clock on the list and the separators is at most this old.
@@ -57,6 +58,8 @@ pub struct World {
     pub clipboard: Box<dyn Clipboard>,
     /// Notifications and the tray.
     pub desktop: Box<dyn Desktop>,
+    /// Pictures and the camera.
+    pub sight: Box<dyn Sight>,
 }
 
 /// A place to copy to and to paste from.
@@ -165,6 +168,16 @@ impl App {
             self.wind();
             self.instantiate();
         }
+        self.world.sight.frame().iter().for_each(|frame| self.show_frame(frame));
+    }
+
+    /// What the camera sees, as a mirror shows it: whoever holds something up moves it the right way.
+    fn show_frame(&self, frame: &Frame) {
+        let to = ui::Desk::get(&self.window);
+        if to.get_reading_camera() {
+            to.set_reading_frame(mirrored(frame));
+            to.set_reading_seen(true);
+        }
     }
 
     /// Makes what the properties ask for now, and not when a screen reader is told what there is: in the middle of
@@ -187,6 +200,9 @@ impl App {
         self.world.backend.subscribe(Box::new(move |notice| deliver(&post, &*wake, Input::Told(notice))));
         let (post, wake) = (self.post.clone(), Arc::clone(&self.world.wake));
         self.world.desktop.attend(Arc::new(move |input| deliver(&post, &*wake, input)));
+        let (post, wake) = (self.post.clone(), Arc::clone(&self.world.wake));
+        let sink = Arc::new(move |input| deliver(&post, &*wake, input));
+        self.world.sight.attend(sink, Arc::clone(&self.world.wake));
     }
 
     fn keep_time(self: &Rc<Self>) {
@@ -287,6 +303,7 @@ impl App {
             Effect::Wipe => self.wipe(),
             Effect::OpenLink(address) => self.open_link(&address, now),
             Effect::Chat(chat) => self.chat(chat, now),
+            Effect::Look(look) => self.world.sight.look(look),
             Effect::Notify(note) => self.world.desktop.notify(note),
             Effect::Withdraw(about) => self.world.desktop.withdraw(about),
             Effect::Raise => self.raise(),
@@ -540,6 +557,19 @@ impl App {
         let chat = self.chat.borrow();
         chat.as_ref()?.with(|timeline, backend| timeline.text_of(id, backend))
     }
+}
+
+fn mirrored(frame: &Frame) -> slint::Image {
+    let mut pixels = SharedPixelBuffer::<Rgb8Pixel>::new(frame.width, frame.height);
+    let width = frame.width.max(1) as usize;
+    let rows = pixels.make_mut_slice().chunks_exact_mut(width).zip(frame.rgb.chunks_exact(3 * width));
+    for (to, from) in rows {
+        for (pixel, rgb) in to.iter_mut().rev().zip(from.as_chunks::<3>().0) {
+            let [r, g, b] = *rgb;
+            *pixel = Rgb8Pixel { r, g, b };
+        }
+    }
+    slint::Image::from_rgb8(pixels)
 }
 
 fn seen(window: &winit::window::Window) -> Seen {

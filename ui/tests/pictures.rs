@@ -20,7 +20,9 @@ use common::golden::{self, Shot, changed};
 use common::rig::Rig;
 use slint::ComponentHandle;
 use slint::platform::Key;
-use y7ke::model::desk::Act;
+use y7ke::model::codes::Wanted;
+use y7ke::model::desk::{Act, Glimpse, Source};
+use y7ke::sight::Frame;
 use y7ke::ui::{Look, Pane};
 use y7ke_node::api::{ContactState, Direction, Notice};
 
@@ -68,7 +70,7 @@ struct Subject {
     arrange: fn(State, &Rig),
 }
 
-const SUBJECTS: [Subject; 13] = [
+const SUBJECTS: [Subject; 14] = [
     Subject { name: "welcome", fresh: true, node: nobody_knows_me, arrange: welcome },
     Subject { name: "home", fresh: false, node: cut_off, arrange: home },
     Subject { name: "chat", fresh: false, node: somebody, arrange: chat },
@@ -78,6 +80,7 @@ const SUBJECTS: [Subject; 13] = [
     Subject { name: "settings", fresh: false, node: as_it_is, arrange: settings },
     Subject { name: "about", fresh: false, node: as_it_is, arrange: about },
     Subject { name: "question", fresh: false, node: somebody, arrange: question },
+    Subject { name: "reading", fresh: false, node: somebody, arrange: reading },
     Subject { name: "search", fresh: false, node: somebody, arrange: search },
     Subject { name: "within", fresh: false, node: somebody, arrange: within },
     Subject { name: "keys", fresh: false, node: as_it_is, arrange: keys },
@@ -182,8 +185,7 @@ fn add(state: State, rig: &Rig) {
         State::Empty => {}
         State::Normal => {
             rig.write(fake::NEW);
-            rig.key(Key::Tab);
-            rig.key(Key::Tab);
+            (0..3).for_each(|_| rig.key(Key::Tab));
             rig.write("It is me, Marek from the reading group.");
         }
         State::Long => rig.write(&format!("{}{}", fake::NEW, "?via=".repeat(60))),
@@ -251,6 +253,35 @@ fn about(state: State, rig: &Rig) {
 fn question(state: State, rig: &Rig) {
     chat(state, rig);
     act(rig, Act::Block(ADA.into()));
+}
+
+/// What the camera sees: a frame that gets lighter to the right, where the mirror has its left.
+fn reading(state: State, rig: &Rig) {
+    if state == State::Normal {
+        act(rig, Act::Show(Pane::Add));
+        return act(rig, Act::ReadCode(Wanted::Id));
+    }
+    act(rig, Act::Open(ADA.into()));
+    if state == State::Error {
+        breaks(rig);
+    }
+    act(rig, Act::Show(Pane::Person));
+    act(rig, Act::ReadCode(Wanted::Number));
+    match state {
+        State::Empty | State::Normal => {}
+        State::Long => act(rig, Act::ReadFrom(Source::Clipboard)),
+        State::RightToLeft => {
+            act(rig, Act::ReadFrom(Source::Camera));
+            let rgb = (0..64 * 48).flat_map(|at| [(at % 64 * 4) as u8, 120, 160]).collect();
+            rig.eyes.frame.replace(Some(Frame { width: 64, height: 48, rgb }));
+            rig.settle();
+        }
+        State::Error => {
+            act(rig, Act::ReadFrom(Source::Camera));
+            rig.eyes.see(Glimpse::Texts(vec![[fake::MINE, fake::THEIRS].concat()]));
+            rig.settle();
+        }
+    }
 }
 
 /// What is looked for: somebody and something said.

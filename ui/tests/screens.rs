@@ -7,8 +7,10 @@ use common::golden::{Shot, changed};
 use common::rig::Rig;
 use slint::platform::Key;
 use slint::{ComponentHandle, Global, Model};
-use y7ke::model::desk::{Act, Fact, Input};
+use y7ke::model::codes::Wanted;
+use y7ke::model::desk::{Act, Fact, Glimpse, Input, Source};
 use y7ke::model::notify::About;
+use y7ke::sight::Frame;
 use y7ke::ui::{self, Pane, Theme};
 use y7ke_node::api::{Command, Conversation, Notice, Status, VaultKind};
 
@@ -109,8 +111,7 @@ fn b1_an_id_is_judged_while_it_is_typed() {
 
 /// From the field for the id: on to the greeting, and out with it.
 fn greet_and_ask(rig: &Rig) {
-    rig.key(Key::Tab);
-    rig.key(Key::Tab);
+    (0..3).for_each(|_| rig.key(Key::Tab));
     rig.write("it is me");
     rig.click("Send request");
     let asked = |command: &Command| matches!(command, Command::ContactRequest { uri, greeting } if uri == fake::NEW && greeting == "it is me");
@@ -528,6 +529,9 @@ fn g4_a_conversation_and_its_person_have_names_for_everything() {
     rig.click("About Ada Lovelace");
     assert_eq!(pane(&rig), Pane::Person);
     assert_eq!(nameless(&rig), Vec::<String>::new());
+    rig.click("Read their code");
+    rig.click("Read it with the camera");
+    assert_eq!(nameless(&rig), Vec::<String>::new());
 }
 
 fn pause(rig: &Rig) {
@@ -806,7 +810,7 @@ fn b8_pasted_digits_are_compared_and_mark_the_person_everywhere() {
     rig.click("Paste their number");
     assert!(rig.sees("Group 4 differs"));
     assert_eq!(rig.get("They match").accessible_enabled(), Some(false));
-    rig.paper.0.replace("01234 56789\n".repeat(6));
+    rig.paper.0.replace(format!("{}\n{}", fake::THEIRS, fake::MINE));
     rig.click("Paste their number");
     assert!(rig.sees("All digits are the same."));
     rig.click("They match");
@@ -821,6 +825,121 @@ fn b8_pasted_digits_are_compared_and_mark_the_person_everywhere() {
     rig.click("Take the mark back");
     assert!(rig.find("Verified").is_none());
     assert!(!rig.sees("no longer holds"));
+}
+
+fn about_ada(width: f32, height: f32) -> Rig {
+    let rig = Rig::new(fake::everyday(), width, height);
+    open(&rig, "Ada Lovelace");
+    rig.click("About Ada Lovelace");
+    rig
+}
+
+fn seen(rig: &Rig, texts: &[&str]) {
+    rig.eyes.see(Glimpse::Texts(texts.iter().map(|text| (*text).to_owned()).collect()));
+    rig.settle();
+}
+
+const DIALOG: &str = "They see it in your details";
+
+#[test]
+fn b8_the_code_on_their_screen_is_read_from_a_picture() {
+    let rig = about_ada(1024.0, 1000.0);
+    let (mine, theirs) = ([fake::MINE, fake::THEIRS].concat(), [fake::THEIRS, fake::MINE].concat());
+    rig.click("Read their code");
+    assert!(rig.sees(DIALOG));
+    rig.click("Paste a picture of it");
+    assert_eq!(rig.eyes.looked(), [Some(Source::Clipboard)]);
+    assert!(rig.sees("Looking for a code"));
+    seen(&rig, &[&mine]);
+    assert!(rig.sees("This is your own code"));
+    rig.chord(Key::Control, "v");
+    assert_eq!(rig.eyes.looked(), [Some(Source::Clipboard)]);
+    seen(&rig, &["https://example.org", &mine, &theirs]);
+    assert!(!rig.sees(DIALOG));
+    assert!(rig.sees("All digits are the same."));
+    rig.click("They match");
+    let verified =
+        |command: &Command| matches!(command, Command::ContactVerify { digits: Some(_), verified: true, .. });
+    assert_eq!(rig.fake.called(verified), 1);
+    assert!(rig.sees("Ada Lovelace is verified"));
+}
+
+#[test]
+fn b8_the_camera_is_open_while_the_person_looks_through_it() {
+    let rig = about_ada(720.0, 480.0);
+    // Its button is further down a page that is higher than the window.
+    rig.app.did(Act::ReadCode(Wanted::Number));
+    rig.settle();
+    assert_eq!(rig.eyes.looked(), [], "nothing is opened unasked");
+    // The keys are on the camera's button.
+    rig.key(Key::Return);
+    assert_eq!(rig.eyes.looked(), [Some(Source::Camera)]);
+    assert!(rig.sees("The camera is starting"));
+    rig.eyes.frame.replace(Some(Frame { width: 4, height: 3, rgb: vec![120; 36] }));
+    rig.settle();
+    assert!(rig.sees("What the camera sees"));
+    let (picture, leave) = (rig.get("What the camera sees"), rig.get("Cancel"));
+    assert!(picture.size().height > 60.0 && bottom(&leave) < 480.0, "{:?}", picture.size());
+    seen(&rig, &["https://example.org"]);
+    assert!(rig.sees("This code is no safety number"));
+    rig.key(Key::Escape);
+    assert_eq!(rig.eyes.looked(), [None], "it rests");
+    assert!(!rig.sees(DIALOG) && pane(&rig) == Pane::Person);
+    assert_eq!(ui::Desk::get(rig.window()).get_reading_frame().size().width, 0, "no picture of anybody is kept");
+}
+
+#[test]
+fn b8_the_keys_stay_in_the_dialog_that_reads_a_code() {
+    let rig = about_ada(1024.0, 1000.0);
+    rig.click("Read their code");
+    for expected in [Some(Source::Choice), Some(Source::Clipboard)] {
+        rig.key(Key::Tab);
+        rig.key(Key::Space);
+        assert_eq!(rig.eyes.looked(), [expected]);
+        rig.eyes.see(Glimpse::Failed("That picture cannot be opened.".into()));
+        rig.settle();
+        assert!(rig.sees("That picture cannot be opened."));
+    }
+    rig.key(Key::Tab);
+    rig.key(Key::Tab);
+    rig.key(Key::Return);
+    assert_eq!(rig.eyes.looked(), [Some(Source::Camera)], "once around");
+    rig.chord(Key::Shift, Key::Backtab);
+    rig.key(Key::Return);
+    assert!(!rig.sees(DIALOG), "Cancel is before the camera");
+    assert_eq!(rig.eyes.looked(), [None]);
+}
+
+#[test]
+fn a2_somebody_is_added_by_the_code_that_they_show() {
+    let rig = rig();
+    rig.chord(Key::Control, "n");
+    rig.click("Read their code");
+    rig.click("Choose a picture of it");
+    assert_eq!(rig.eyes.looked(), [Some(Source::Choice)]);
+    seen(&rig, &[ME]);
+    assert!(rig.sees("This is your own code. Read theirs."));
+    rig.click("Choose a picture of it");
+    seen(&rig, &[fake::NEW]);
+    assert_eq!(rig.value("Their id"), fake::NEW);
+    rig.click("Their id");
+    greet_and_ask(&rig);
+}
+
+#[test]
+fn a2_a_picture_that_is_pasted_or_dropped_is_read() {
+    let rig = rig();
+    rig.chord(Key::Control, "n");
+    rig.click("Paste");
+    assert_eq!(rig.eyes.looked(), [Some(Source::Clipboard)], "there is no text to paste");
+    seen(&rig, &[]);
+    assert!(rig.sees("No code was found"));
+    rig.click("Cancel");
+    rig.app.noticed(Act::Dropped("code.png".into()));
+    rig.settle();
+    assert_eq!(rig.eyes.looked(), [Some(Source::File("code.png".into()))]);
+    seen(&rig, &[fake::NEW]);
+    assert_eq!(rig.value("Their id"), fake::NEW);
 }
 
 #[test]

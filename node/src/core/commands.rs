@@ -104,8 +104,8 @@ impl<R: CryptoRng> Round<'_, R> {
     fn verify(&mut self, y7_id: &str, digits: Option<&str>, verified: bool) -> Result<Answer, Refused> {
         let root = self.known_person(y7_id)?;
         let ours = safety::number(&self.core.me.root, &root);
-        let same = |given: &str| given.chars().filter(|sign| !sign.is_whitespace()).eq(ours.chars());
-        if digits.is_some_and(|given| !same(given)) {
+        let bare = |given: &str| given.chars().filter(|sign| !sign.is_whitespace()).collect::<String>();
+        if digits.is_some_and(|given| !safety::is_same(&ours, &bare(given))) {
             let message = "These digits are not the ones of you two. Read them to each other again; if they still differ, this is somebody else.";
             Err(ApiError::param("digits", message))?;
         }
@@ -120,7 +120,8 @@ impl<R: CryptoRng> Round<'_, R> {
         if root == self.core.me.root {
             Err(ApiError::new(ErrorKind::Own, "This is your own id. A safety number is shared by two people."))?;
         }
-        Ok(Answer::SafetyNumber { digits: safety::number(&self.core.me.root, &root) })
+        let me = &self.core.me.root;
+        Ok(Answer::SafetyNumber { digits: safety::number(me, &root), code: safety::code(me, &root) })
     }
 
     fn request_list(&self) -> Result<Answer, Refused> {

@@ -79,6 +79,7 @@ impl Screen {
             zone: Zone::Fixed(0),
             clipboard: Box::new(NoClipboard),
             desktop: Box::new(Nothing),
+            sight: Box::new(y7ke::sight::System::default()),
         };
         let app = App::new(world, false).expect("a window in memory");
         window.set_size(PhysicalSize::new(WIDTH, HEIGHT));

@@ -6,6 +6,7 @@
 //!   Told(Notice)        the node tells
 //!   Answered(Asked, …)  the node answers
 //!   Found(Fact)         the system around the window is so
+//!   Seen(look, Glimpse) what was seen where a code was looked for
 //!   Tick                something was due
 //! ```
 //!
@@ -15,22 +16,26 @@
 mod acts;
 mod answers;
 mod notices;
+mod reading;
 mod searching;
 mod system;
 mod vault;
 mod verifying;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use y7ke_node::api::{
     Answer, ApiError, Command, ContactState, ContactView, Conversation, MessageView, NodeInfo, Notice, RequestState,
     RequestView, Settings, VaultKind,
 };
 
+pub use self::reading::{Glimpse, Look, Reading, Source};
 pub use self::searching::Within;
 pub use self::system::Around;
 pub use self::vault::{Safe, Words};
 use super::add::Form;
+use super::codes::Wanted;
 use super::drafts::{Drafts, Outgoing, Reply};
 use super::notify::{About, Note};
 use super::place::Seen;
@@ -58,6 +63,8 @@ pub enum Input {
     Answered(Asked, Result<Answer, ApiError>),
     /// The system around the window turned out to be so.
     Found(Fact),
+    /// What the look of this number saw.
+    Seen(u64, Glimpse),
     /// Something was due; see [`Desk::due`].
     Tick,
 }
@@ -143,6 +150,16 @@ pub enum Act {
     ToEnd,
     /// Gives the open person a name.
     Rename(String),
+    /// Is to read a code with this computer.
+    ReadCode(Wanted),
+    /// Pastes where a code can be read, and there is no text to paste.
+    PastePicture(Wanted),
+    /// Drops a file on the window.
+    Dropped(PathBuf),
+    /// Looks there.
+    ReadFrom(Source),
+    /// Reads none.
+    LeaveReading,
     /// Types the other side's safety number.
     Compare(String),
     /// The safety numbers are the same.
@@ -268,6 +285,8 @@ pub enum Effect {
     OpenLink(String),
     /// Do this to the open list of messages.
     Chat(Chat),
+    /// Look for a code, or no longer.
+    Look(Look),
     /// Say this outside the window.
     Notify(Note),
     /// Take back what was said about this.
@@ -297,6 +316,15 @@ pub enum Field {
     Filter,
     /// The other side's safety number.
     Compare,
+}
+
+/// A safety number as digits; empty until the node has said it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Safety {
+    /// As both people read it.
+    pub digits: String,
+    /// As my code has it.
+    pub code: String,
 }
 
 /// Where a conversation opens.
@@ -397,8 +425,14 @@ pub struct Desk {
     pub composer_trouble: String,
     /// Messages that came below what is seen.
     pub below: u32,
-    /// The open person's safety number, digits only.
-    pub safety: String,
+    /// The open person's safety number.
+    pub safety: Safety,
+    /// The code that is to be read.
+    pub reading: Option<Reading>,
+    /// Looks for a code so far: the last one's number.
+    looks: u64,
+    /// The camera is open.
+    camera: bool,
     /// The system around the window.
     pub around: Around,
     /// The vault.
@@ -441,7 +475,10 @@ impl Desk {
             trouble: String::new(),
             composer_trouble: String::new(),
             below: 0,
-            safety: String::new(),
+            safety: Safety::default(),
+            reading: None,
+            looks: 0,
+            camera: false,
             around: Around::default(),
             safe: Safe::default(),
             compare: String::new(),
@@ -465,9 +502,11 @@ impl Desk {
             Input::Told(notice) => self.told(notice, now_ms),
             Input::Answered(asked, answer) => self.answered(asked, answer, now_ms),
             Input::Found(fact) => self.found(fact),
+            Input::Seen(look, glimpse) => self.seen(look, glimpse, read_uri, now_ms),
             Input::Tick => self.tick(now_ms),
         };
         effects.extend(self.take_back_notes());
+        effects.extend(self.rest_sight());
         effects
     }
 
@@ -617,7 +656,7 @@ impl Desk {
         self.below = 0;
         self.within = None;
         self.composer_trouble.clear();
-        self.safety.clear();
+        self.safety = Safety::default();
         effects.push(Effect::Chat(Chat::Open { y7_id: y7_id.to_owned(), place }));
         effects.extend(self.open_outgoing().into_iter().map(|out| Effect::Chat(Chat::Outgoing(out))));
         effects.extend(self.show_draft(y7_id));

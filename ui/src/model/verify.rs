@@ -4,10 +4,11 @@
 //! typed ─▶ digits only ─▶ digit by digit against ours ─▶ Verdict
 //! ```
 //!
-//! The first digit that differs is told at once: nobody has to read on to the sixtieth.
+//! The first digit that differs is told at once: nobody has to read on to the sixtieth. A code has the half of whoever
+//! shows it first: digits from a code may come in either order.
 
 /// Digits of a safety number.
-const DIGITS: usize = 60;
+pub const DIGITS: usize = 60;
 
 /// Digits that are read aloud together.
 const GROUP: usize = 5;
@@ -36,13 +37,23 @@ pub fn judge(ours: &str, typed: &str) -> Verdict {
         Ok(digits) => digits,
         Err(sign) => return Verdict::Foreign(sign),
     };
-    let first_difference = ours.chars().zip(digits.chars()).position(|(our, their)| our != their);
-    match (first_difference, digits.len()) {
-        (Some(at), _) => Verdict::Differs(at / GROUP + 1),
-        (None, DIGITS) => Verdict::Same,
-        (None, len) if len > DIGITS => Verdict::Long,
-        (None, len) => Verdict::Begun(len),
+    let same = alike(ours, &digits).max(alike(&turned(ours), &digits));
+    match digits.len() {
+        len if same < len.min(DIGITS) => Verdict::Differs(same / GROUP + 1),
+        DIGITS => Verdict::Same,
+        len if len > DIGITS => Verdict::Long,
+        len => Verdict::Begun(len),
     }
+}
+
+/// Digits at the beginning that are the same.
+fn alike(ours: &str, digits: &str) -> usize {
+    ours.chars().zip(digits.chars()).take_while(|(our, their)| our == their).count()
+}
+
+/// The number with its halves the other way round.
+pub fn turned(number: &str) -> String {
+    number.split_at_checked(DIGITS / 2).map(|(first, second)| [second, first].concat()).unwrap_or_default()
 }
 
 /// The digits of `typed`, without what people put between groups.
@@ -78,6 +89,18 @@ mod tests {
 
     fn ours() -> String {
         "0123456789".repeat(6)
+    }
+
+    #[test]
+    fn b8_digits_of_a_code_may_begin_with_the_other_half() {
+        let number = ["01234".repeat(6), "56789".repeat(6)].concat();
+        let code = turned(&number);
+        assert_ne!(code, number);
+        assert_eq!(judge(&number, &code), Verdict::Same);
+        assert_eq!(judge(&number, &code[..31]), Verdict::Begun(31));
+        // Each half once, not the same one twice.
+        assert_eq!(judge(&number, &"01234".repeat(12)), Verdict::Differs(7));
+        assert_eq!(judge(&number, &"56789".repeat(12)), Verdict::Differs(7));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageFormat, ImageReader, Limits, LumaA};
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits, LumaA};
 
 use super::{Frame, Grey};
 
@@ -34,14 +34,21 @@ pub fn open(bytes: &[u8]) -> Result<Grey, Unseen> {
     if bytes.len() > MOST_BYTES {
         return Err(Unseen::TooLarge);
     }
-    let (width, height) = reader(bytes)?.into_dimensions().map_err(|_damaged| Unseen::NoPicture)?;
+    let (width, height) = reader(bytes)?.into_dimensions().map_err(|why| refused(&why))?;
     if width == 0 || height == 0 {
         return Err(Unseen::NoPicture);
     }
     if width.max(height) > MOST_SIDE || u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(Unseen::TooLarge);
     }
-    Ok(on_paper(reader(bytes)?.decode().map_err(|_damaged| Unseen::NoPicture)?))
+    Ok(on_paper(reader(bytes)?.decode().map_err(|why| refused(&why))?))
+}
+
+const fn refused(why: &ImageError) -> Unseen {
+    match why {
+        ImageError::Limits(_) => Unseen::TooLarge,
+        _ => Unseen::NoPicture,
+    }
 }
 
 /// What shines through is white.
@@ -84,4 +91,56 @@ impl Frame {
 fn brightness(rgb: &[u8]) -> u8 {
     let part = |at: usize, weight: u32| rgb.get(at).map_or(0, |part| u32::from(*part) * weight);
     u8::try_from((part(0, 77) + part(1, 150) + part(2, 29)) >> 8).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::codecs::jpeg::JpegEncoder;
+    use image::codecs::png::PngEncoder;
+    use image::{ExtendedColorType, ImageEncoder};
+
+    use super::super::code;
+    use super::super::code::tests::{NUMBER, drawn};
+    use super::*;
+
+    fn png(bytes: &[u8], (width, height): (u32, u32), colour: ExtendedColorType) -> Vec<u8> {
+        let mut file = Vec::new();
+        PngEncoder::new(&mut file).write_image(bytes, width, height, colour).expect("it is a picture");
+        file
+    }
+
+    #[test]
+    fn b8_a_code_is_read_from_png_jpeg_and_pgm() {
+        let grey = drawn(NUMBER, 4, (50, 30), (400, 300));
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, 60)
+            .write_image(&grey.pixels, 400, 300, ExtendedColorType::L8)
+            .expect("it is a picture");
+        let rgb = grey.pixels.iter().flat_map(|grey| [*grey; 3]).collect();
+        let frame = Frame { width: 400, height: 300, rgb };
+        for file in [png(&grey.pixels, (400, 300), ExtendedColorType::L8), jpeg, frame.to_pgm()] {
+            assert_eq!(code::read(&open(&file).expect("it opens")), [NUMBER]);
+        }
+        assert_eq!(open(&frame.to_pgm()), Ok(grey), "grey stays as it is");
+    }
+
+    #[test]
+    fn b8_a_code_on_nothing_is_a_code_on_white() {
+        let grey = drawn(NUMBER, 4, (50, 30), (400, 300));
+        let rgba: Vec<u8> = grey.pixels.iter().flat_map(|grey| [0, 0, 0, 255 - *grey]).collect();
+        let file = png(&rgba, (400, 300), ExtendedColorType::Rgba8);
+        assert_eq!(code::read(&open(&file).expect("it opens")), [NUMBER]);
+    }
+
+    #[test]
+    fn what_is_no_picture_is_told_from_what_is_too_large() {
+        let good = png(&[0; 64], (8, 8), ExtendedColorType::L8);
+        for bytes in [&b""[..], b"GIF89a..", b"hello", &good[..20], &good[..good.len() / 2], b"P5\n0 5\n255\n"] {
+            assert_eq!(open(bytes), Err(Unseen::NoPicture), "{bytes:?}");
+        }
+        for size in ["20000 1", "1 20000", "16000 16000", "4294967295 4294967295"] {
+            assert_eq!(open(format!("P5\n{size}\n255\n").as_bytes()), Err(Unseen::TooLarge), "{size}");
+        }
+        assert_eq!(open(&vec![0; MOST_BYTES + 1]), Err(Unseen::TooLarge));
+    }
 }

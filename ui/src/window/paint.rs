@@ -5,7 +5,8 @@ use y7ke_node::api::{ContactState, ContactView, Mode, VaultKind};
 
 use super::lists::bring;
 use super::qr;
-use crate::model::desk::{Desk, Question as Asked};
+use crate::model::codes::Wanted;
+use crate::model::desk::{Desk, Question as Asked, Reading};
 use crate::model::time::Zone;
 use crate::model::verify::Verdict;
 use crate::model::{conversations, links, person, requests, text, vault};
@@ -188,10 +189,10 @@ fn paint_comparing(to: &ui::Desk<'_>, desk: &Desk, name: &str) {
     to.set_compare_bad(verdict.is_bad());
     to.set_compare_good(verdict == Verdict::Same);
     to.set_chat_lapse(if desk.has_lapsed() { person::lapse_words(name).into() } else { "".into() });
-    to.set_chat_safety(text::safety_groups(&desk.safety).into());
-    if to.get_chat_safety_drawn() != desk.safety.as_str() {
-        to.set_chat_safety_drawn(desk.safety.as_str().into());
-        if let Some((image, modules)) = qr::draw(&desk.safety) {
+    to.set_chat_safety(text::safety_groups(&desk.safety.digits).into());
+    if to.get_chat_safety_drawn() != desk.safety.code.as_str() {
+        to.set_chat_safety_drawn(desk.safety.code.as_str().into());
+        if let Some((image, modules)) = qr::draw(&desk.safety.code) {
             to.set_chat_safety_qr(image);
             to.set_chat_safety_modules(modules);
         }
@@ -230,7 +231,22 @@ fn paint_over(to: &ui::Desk<'_>, lists: &Lists, desk: &Desk) {
     let rows = desk.toasts.shown().iter();
     let rows = rows.map(|toast| ToastRow { id: toast.id, text: toast.text.as_str().into(), bad: toast.bad }).collect();
     bring(&lists.toasts, rows, |row: &ToastRow| row.id);
+    paint_reading(to, desk);
     to.set_question(desk.question.as_ref().map(|question| ask(question, desk)).unwrap_or_default());
+}
+
+fn paint_reading(to: &ui::Desk<'_>, desk: &Desk) {
+    let reading = desk.reading.as_ref();
+    let camera = reading.is_some_and(Reading::is_camera);
+    to.set_reading(reading.is_some());
+    to.set_reading_number(reading.is_some_and(|reading| reading.wanted == Wanted::Number));
+    to.set_reading_busy(reading.is_some_and(|reading| reading.at.is_some()));
+    to.set_reading_camera(camera);
+    to.set_reading_words(reading.map(|reading| reading.words.as_str()).unwrap_or_default().into());
+    if !camera {
+        to.set_reading_seen(false);
+        to.set_reading_frame(slint::Image::default());
+    }
 }
 
 fn ask(question: &Asked, desk: &Desk) -> Question {

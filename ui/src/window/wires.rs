@@ -6,7 +6,8 @@ use slint::{ComponentHandle, Global, SharedString};
 use y7ke_node::api::VaultKind;
 
 use super::App;
-use crate::model::desk::{Act, Field, Words};
+use crate::model::codes::Wanted;
+use crate::model::desk::{Act, Field, Source, Words};
 use crate::model::stage::Spot;
 use crate::model::timeline::ticket_of;
 use crate::model::vault::Typed;
@@ -48,6 +49,7 @@ pub(super) fn connect(app: &Rc<App>) {
     connect_settings(app, &to);
     connect_vault(app);
     connect_clipboard(app, &to);
+    connect_reading(app, &to);
     connect_messages(app, &to);
     connect_list(app, &to);
     connect_closing(app, &to);
@@ -143,21 +145,38 @@ fn connect_clipboard(app: &Rc<App>, to: &Do<'_>) {
         let text = weak.upgrade().and_then(|app| app.text_of(&id));
         text.into_iter().for_each(|text| press(Act::Copy(text, "Message copied".into())));
     });
-    to.on_paste_uri(paste(app, Field::Uri, Act::Uri));
-    to.on_paste_compare(paste(app, Field::Compare, Act::Compare));
+    to.on_paste_uri(paste(app, Wanted::Id, Field::Uri, Act::Uri));
+    to.on_paste_compare(paste(app, Wanted::Number, Field::Compare, Act::Compare));
 }
 
-/// What the clipboard holds goes into a field, and from there to an act.
-fn paste(app: &Rc<App>, field: Field, act: fn(String) -> Act) -> impl FnMut() + 'static {
+fn connect_reading(app: &Rc<App>, to: &Do<'_>) {
+    to.on_read_code(value(app, |number| Act::ReadCode(if number { Wanted::Number } else { Wanted::Id })));
+    to.on_read_from(value(app, |from| Act::ReadFrom(source(from))));
+    to.on_leave_reading(bare(app, Act::LeaveReading));
+}
+
+const fn source(from: ui::Source) -> Source {
+    match from {
+        ui::Source::Clipboard => Source::Clipboard,
+        ui::Source::Choice => Source::Choice,
+        ui::Source::Camera => Source::Camera,
+    }
+}
+
+/// What the clipboard holds goes into a field, and from there to an act; where it is no text, a picture's code is read.
+fn paste(app: &Rc<App>, wanted: Wanted, field: Field, act: fn(String) -> Act) -> impl FnMut() + 'static {
     let (press, weak) = (presser(app), Rc::downgrade(app));
     move || {
         let Some(app) = weak.upgrade() else { return };
         match app.world.clipboard.take() {
-            Ok(text) => {
+            Ok(text) if !text.trim().is_empty() => {
                 app.fill(field, text.trim().to_owned());
                 press(act(text.trim().to_owned()));
             }
-            Err(why) => press(Act::ClipboardFailed(format!("Nothing to paste: {why}"))),
+            other => {
+                tracing::debug!(?other, "there is no text to paste");
+                press(Act::PastePicture(wanted));
+            }
         }
     }
 }

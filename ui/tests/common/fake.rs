@@ -15,6 +15,9 @@ use y7ke_node::api::{
 pub const ME: &str = "y7:8fKq3xYzW5tN7bVcR2mLpD9sHgJ4aQeU6iXoT1kZyBnM";
 pub const ADA: &str = "y7:4uQeVj5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM1";
 pub const GRACE: &str = "y7:7gRaCe5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM2";
+/// Halves of the safety number that all share: mine, and everybody else's.
+pub const MINE: &str = "901234567801234567892345678901";
+pub const THEIRS: &str = "012345678901234567890123456789";
 pub const NEW: &str = "y7:9nEwPe5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM3";
 
 /// Monday, 16 November 2026, 14:05:09 UTC.
@@ -251,7 +254,9 @@ impl Fake {
             Command::SettingsGet => Ok(Answer::Settings(self.settings.borrow().clone().expect("set at the start"))),
             Command::ContactList => Ok(Answer::Contacts(self.contacts.borrow().values().cloned().collect())),
             Command::RequestList => Ok(Answer::Requests(self.requests.borrow().values().cloned().collect())),
-            Command::ContactSafetyNumber { .. } => Ok(Answer::SafetyNumber { digits: "0123456789".repeat(6) }),
+            Command::ContactSafetyNumber { .. } => {
+                Ok(Answer::SafetyNumber { digits: [THEIRS, MINE].concat(), code: [MINE, THEIRS].concat() })
+            }
             Command::MessageSend { to: Conversation::Person(to), text, reply_to } => self.send(&to, &text, reply_to),
             Command::MessageSearch { query, y7_id, limit } => Ok(self.search(&query, y7_id, limit)),
             Command::MessageRead { of: Conversation::Person(of), .. } => {
@@ -315,7 +320,7 @@ impl Fake {
                 self.settle(&request_id, RequestState::Cancelled, ContactState::Rejected)
             }
             Command::ContactVerify { y7_id, digits, verified } => {
-                if digits.is_some_and(|digits| digits != "0123456789".repeat(6)) {
+                if digits.is_some_and(|digits| digits != [THEIRS, MINE].concat()) {
                     return Err(ApiError::param("digits", "These digits are not the ones of you two."));
                 }
                 self.alter(&y7_id, |contact| contact.verified = verified);

@@ -11,9 +11,10 @@ use slint::fontique_010::fontique;
 use slint::platform::{Key as Stroke, PointerEventButton, WindowEvent};
 use slint::{ComponentHandle, LogicalPosition, LogicalSize, SharedString};
 use y7ke::desktop::{Desktop, Sink};
-use y7ke::model::desk::Input;
+use y7ke::model::desk::{Glimpse, Input, Look, Source};
 use y7ke::model::notify::{About, Note};
 use y7ke::model::time::Zone;
+use y7ke::sight::{Frame, Sight};
 use y7ke::ui::MainWindow;
 use y7ke::window::{App, Clipboard, World};
 
@@ -100,12 +101,52 @@ impl Desktop for Outside {
     }
 }
 
+/// What is looked at, and what is seen there.
+#[derive(Clone, Default)]
+pub struct Eyes {
+    looks: Rc<RefCell<Vec<Look>>>,
+    last: Rc<Cell<u64>>,
+    pub frame: Rc<RefCell<Option<Frame>>>,
+    sink: Rc<RefCell<Option<Sink>>>,
+}
+
+impl Eyes {
+    /// Whoever looks sees this; the answer to the last look.
+    pub fn see(&self, glimpse: Glimpse) {
+        if let Some(sink) = &*self.sink.borrow() {
+            sink(Input::Seen(self.last.get(), glimpse));
+        }
+    }
+
+    /// Where it was looked since the last time; `None` is a rest.
+    pub fn looked(&self) -> Vec<Option<Source>> {
+        let looks = self.looks.borrow_mut().split_off(0);
+        looks.into_iter().map(|look| if let Look::At(source, _) = look { Some(source) } else { None }).collect()
+    }
+}
+
+impl Sight for Eyes {
+    fn attend(&self, sink: Sink, _wake: Arc<dyn Fn() + Send + Sync>) {
+        self.sink.replace(Some(sink));
+    }
+    fn look(&self, look: Look) {
+        if let Look::At(_, number) = look {
+            self.last.set(number);
+        }
+        self.looks.borrow_mut().push(look);
+    }
+    fn frame(&self) -> Option<Frame> {
+        self.frame.take()
+    }
+}
+
 /// A window with its node.
 pub struct Rig {
     pub app: Rc<App>,
     pub fake: Rc<Fake>,
     pub paper: Paper,
     pub outside: Outside,
+    pub eyes: Eyes,
     now: Rc<Cell<u64>>,
 }
 
@@ -118,6 +159,7 @@ impl Rig {
         platform();
         let now = Rc::new(Cell::new(NOW));
         let (clock, paper, outside) = (Rc::clone(&now), Paper::default(), Outside::default());
+        let eyes = Eyes::default();
         let world = World {
             backend: fake.clone(),
             wake: Arc::new(|| {}),
@@ -125,11 +167,12 @@ impl Rig {
             zone: Zone::Fixed(0),
             clipboard: Box::new(paper.clone()),
             desktop: Box::new(outside.clone()),
+            sight: Box::new(eyes.clone()),
         };
         let app = App::new(world, fresh).expect("the testing backend has windows");
         app.window().window().set_size(LogicalSize::new(width, height));
         app.window().show().expect("the testing backend shows windows");
-        let rig = Self { app, fake, paper, outside, now };
+        let rig = Self { app, fake, paper, outside, eyes, now };
         rig.settle();
         rig
     }

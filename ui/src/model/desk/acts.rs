@@ -39,6 +39,9 @@ impl Desk {
             Act::Uri(_) | Act::Greeting(_) | Act::Request | Act::OpenKnown => self.adding(act, read_uri, now_ms),
             Act::Accept(_) | Act::Reject(_) | Act::Cancel(_) => self.answering(act),
             Act::Block(_) | Act::Unblock(_) | Act::Answer(_) | Act::Rename(_) => self.relating(act),
+            Act::ReadCode(_) | Act::PastePicture(_) | Act::Dropped(_) | Act::ReadFrom(_) | Act::LeaveReading => {
+                self.reading(act)
+            }
             Act::Compare(_) | Act::Verify | Act::Unverify | Act::PutAwayLapse => self.verifying(act),
             Act::Draft(_) | Act::Send | Act::Retry(_) | Act::TakeBack(_) => self.writing(act, now_ms),
             Act::Reply(_) | Act::DropReply => self.replying(act),
@@ -110,7 +113,7 @@ impl Desk {
     }
 
     fn back(&mut self, now_ms: u64) -> Vec<Effect> {
-        if self.question.take().is_some() || self.welcome {
+        if self.question.take().is_some() || self.reading.take().is_some() || self.welcome {
             return Vec::new();
         }
         if !self.filter.is_empty() {

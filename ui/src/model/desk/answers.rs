@@ -2,7 +2,7 @@
 
 use y7ke_node::api::{Answer, ApiError, Command, Conversation, ErrorKind};
 
-use super::{Asked, Chat, Desk, Effect, Field};
+use super::{Asked, Chat, Desk, Effect, Field, Safety};
 use crate::model::text;
 
 impl Desk {
@@ -31,9 +31,9 @@ impl Desk {
                 Vec::new()
             }
             (Asked::Draft(of), Answer::Draft { text }) => self.draft_read(&of, text),
-            (Asked::Safety(of), Answer::SafetyNumber { digits }) => {
+            (Asked::Safety(of), Answer::SafetyNumber { digits, code }) => {
                 if self.open.as_deref() == Some(&of) {
-                    self.safety = digits;
+                    self.safety = Safety { digits, code };
                 }
                 Vec::new()
             }
@@ -128,7 +128,7 @@ impl Desk {
             // The count comes back with the next notice; nothing was promised to the person.
             Asked::Read(_) => Vec::new(),
             Asked::Safety(_) => {
-                self.safety.clear();
+                self.safety = Safety::default();
                 Vec::new()
             }
             // Answered elsewhere.

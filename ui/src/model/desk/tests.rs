@@ -5,6 +5,8 @@ use y7ke_node::api::{
     RequestState, RequestView, Settings, SettingsPatch, Status, VaultKind, VaultView,
 };
 
+mod reading;
+
 use super::*;
 use crate::model::add::Verdict;
 use crate::model::person::tests::contact;
@@ -618,19 +620,27 @@ fn c7_a_reply_goes_with_the_message_and_escape_drops_it() {
     assert_eq!(desk.drafts.reply(ADA), None);
 }
 
+/// Theirs and mine.
+const HALVES: [&str; 2] = ["012345678901234567890123456789", "901234567801234567892345678901"];
+
+fn number() -> Answer {
+    let [theirs, mine] = HALVES;
+    Answer::SafetyNumber { digits: HALVES.concat(), code: [mine, theirs].concat() }
+}
+
 fn comparing() -> Desk {
     let mut desk = desk(vec![ada()]);
     did(&mut desk, Act::Open(ADA.into()));
     did(&mut desk, Act::Show(Pane::Person));
-    answer(&mut desk, Asked::Safety(ADA.into()), Ok(Answer::SafetyNumber { digits: "0123456789".repeat(6) }));
+    answer(&mut desk, Asked::Safety(ADA.into()), Ok(number()));
     desk
 }
 
 #[test]
 fn b8_digits_that_are_the_same_are_given_to_the_node() {
     let mut desk = comparing();
-    did(&mut desk, Act::Compare("01234 56789".repeat(6)));
-    let digits = Some("0123456789".repeat(6));
+    did(&mut desk, Act::Compare(HALVES.join(" ")));
+    let digits = Some(HALVES.concat());
     let command = Command::ContactVerify { y7_id: ADA.into(), digits, verified: true };
     assert_eq!(calls(&did(&mut desk, Act::Verify)), [&command]);
     let effects = answer(&mut desk, Asked::Verify, Ok(Answer::Done {}));

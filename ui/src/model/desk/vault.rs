@@ -199,7 +199,9 @@ impl Desk {
         self.lapsed.clear();
         self.unmarking.clear();
         self.compare.clear();
-        for words in [&mut self.filter, &mut self.trouble, &mut self.composer_trouble, &mut self.safety] {
+        self.reading = None;
+        self.safety = super::Safety::default();
+        for words in [&mut self.filter, &mut self.trouble, &mut self.composer_trouble] {
             words.clear();
         }
         self.safe = Safe { view: self.safe.view, ..Safe::default() };
