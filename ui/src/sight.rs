@@ -11,7 +11,7 @@
 //! * What a code means is decided by the desk ([`crate::model::codes`]); here a picture becomes the texts of its codes.
 //! * The camera is open while the person looks through it, and no longer.
 
-mod camera;
+pub mod camera;
 pub mod child;
 pub mod code;
 pub mod picture;
