@@ -473,6 +473,11 @@ fn home_looks_as_it_did() {
 }
 
 #[test]
+fn reading_looks_as_it_did() {
+    compare("reading");
+}
+
+#[test]
 fn chat_looks_as_it_did() {
     compare("chat");
 }
