@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 type Target = fn(&[u8]);
 
 /// Targets of `y7ke`, by their names in `y7ke::fuzz::ALL`.
-const OF_THE_WINDOW: [&str; 4] = ["add_field", "links", "safety_digits", "shown_text"];
+const OF_THE_WINDOW: [&str; 6] = ["add_field", "codes", "links", "picture", "safety_digits", "shown_text"];
 
 /// A corpus at most, in files and in bytes, and all of them: they are kept in the repository for ever, and each
 /// file is run by every `cargo test`.

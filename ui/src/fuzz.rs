@@ -5,15 +5,23 @@
 use y7ke_node::uri::Uri;
 
 use crate::model::add::{self, Verdict};
+use crate::model::codes::{self, Meaning, Wanted};
 use crate::model::time::{self, Zone};
 use crate::model::{links, text, verify};
+use crate::sight::{self, Frame, Grey};
 
 /// A body.
 pub type Target = fn(&[u8]);
 
 /// Every body by name.
-pub const ALL: &[(&str, Target)] =
-    &[("add_field", add_field), ("links", links), ("safety_digits", safety_digits), ("shown_text", shown_text)];
+pub const ALL: &[(&str, Target)] = &[
+    ("add_field", add_field),
+    ("codes", codes),
+    ("links", links),
+    ("picture", picture),
+    ("safety_digits", safety_digits),
+    ("shown_text", shown_text),
+];
 
 /// What is typed or pasted where an id belongs: every good link is taken, nothing else is.
 pub fn add_field(data: &[u8]) {
@@ -26,6 +34,49 @@ pub fn add_field(data: &[u8]) {
     match add::judge(&typed, "y7:nobody", std::iter::empty(), read) {
         Verdict::Ready(y7_id) => assert_eq!(link.map(|link| link.root.to_string()), Ok(y7_id)),
         other => assert!(link.is_err(), "a good link is judged {other:?}"),
+    }
+}
+
+/// The bytes of a picture: what opens has as many pixels as it says, and what is read in a small one is read again
+/// from a PGM of it.
+pub fn picture(data: &[u8]) {
+    let Ok(grey) = sight::picture::open(data) else { return };
+    assert!(grey.width > 0 && grey.height > 0 && grey.pixels.len() == grey.width * grey.height);
+    if grey.pixels.len() > SMALL {
+        return;
+    }
+    let rgb = grey.pixels.iter().flat_map(|grey| [*grey; 3]).collect();
+    let (width, height) = (grey.width as u32, grey.height as u32);
+    let again = sight::picture::open(&Frame { width, height, rgb }.to_pgm());
+    assert_eq!(again.as_ref(), Ok(&grey));
+    assert_eq!(again.map(|again| sight::code::read(&again)), Ok(sight::code::read(&grey)));
+}
+
+/// Pixels of a picture in which a code is looked for while fuzzing.
+const SMALL: usize = 1 << 14;
+
+/// A code of any kind and with any damage, as a picture of its modules: a text that is read in it is one that can be
+/// judged, and mine is never taken.
+pub fn codes(data: &[u8]) {
+    let [side, scale, bits @ ..] = data else { return };
+    let (side, scale) = (usize::from(*side) % 61, usize::from(*scale) % 2 + 1);
+    let whole = (side + 4) * scale;
+    let module = |n: usize| (n / scale).checked_sub(2).filter(|n| *n < side);
+    let dark = |at: usize| bits.get(at / 8).is_some_and(|bits| bits >> (at % 8) & 1 == 1);
+    let pixel = |at: usize| match (module(at % whole), module(at / whole)) {
+        (Some(x), Some(y)) if dark(y * side + x) => 0,
+        _ => 255,
+    };
+    let texts =
+        sight::code::read(&Grey { width: whole, height: whole, pixels: (0..whole * whole).map(pixel).collect() });
+    assert!(texts.len() <= 8 && texts.iter().all(|text| text.len() <= 8_896));
+    let read = |text: &str| text.parse::<Uri>().map(|link| link.root.to_string()).map_err(|why| why.to_string());
+    let mine = texts.first().map_or("", String::as_str);
+    for wanted in [Wanted::Number, Wanted::Id] {
+        let id = read(&add::cleaned(mine)).unwrap_or_default();
+        let meaning = codes::choose(wanted, &texts, codes::Mine { y7_id: &id, code: mine }, &read);
+        assert!(texts.is_empty() == (meaning == Meaning::Nothing));
+        assert_ne!(meaning, Meaning::Text(mine.to_owned()));
     }
 }
 

@@ -10,12 +10,13 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::camera::Camera;
+use super::camera::{Camera, Fault};
 use super::picture::{MOST_BYTES, Unseen};
 use super::{Frame, Sight, child};
 use crate::desktop::Sink;
@@ -26,9 +27,6 @@ const NAMED: &str = "Y7KE_CAMERA";
 
 /// How often a camera that gives no picture is asked whether anybody still looks.
 const WAIT: Duration = Duration::from_millis(200);
-
-/// A camera that gives no picture for so long gives none.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What this computer sees. Ends with this value: the camera closes.
 #[derive(Default)]
@@ -149,8 +147,10 @@ fn through_camera(around: Around, number: u64) -> Looking {
     let (show, frames) = sync_channel(1);
     let told = around.clone();
     let started = std::thread::Builder::new().name("y7ke-camera".into()).spawn(move || {
-        if let Err(words) = film(&around, number, &rest, &show) {
-            around.tell(number, Glimpse::Failed(words));
+        // What speaks to the driver panics where one breaks its rules; then the camera is closed all the same.
+        let filmed = catch_unwind(AssertUnwindSafe(|| film(&around, number, &rest, &show)));
+        if let Err(fault) = filmed.unwrap_or_else(|_panic| Err(Fault::Failed("its driver is at fault".into()))) {
+            around.tell(number, Glimpse::Failed(fault.to_string()));
         }
     });
     if let Err(why) = started {
@@ -160,35 +160,23 @@ fn through_camera(around: Around, number: u64) -> Looking {
 }
 
 /// Shows what the camera sees and has it read, until nobody looks any more.
-#[allow(clippy::disallowed_methods, reason = "how long a camera has been silent; no decision of the desk hangs on it")]
-fn film(around: &Around, number: u64, rest: &Receiver<()>, show: &SyncSender<Frame>) -> Result<(), String> {
+fn film(around: &Around, number: u64, rest: &Receiver<()>, show: &SyncSender<Frame>) -> Result<(), Fault> {
     let named = std::env::var_os(NAMED).filter(|named| !named.is_empty()).map(PathBuf::from);
-    let mut camera = Camera::open(named.as_deref()).map_err(|fault| fault.to_string())?;
-    let reader = reader(around.clone(), number)?;
-    let mut last = Instant::now();
+    let mut camera = Camera::open(named.as_deref())?;
+    let reader = reader(around.clone(), number).map_err(|why| Fault::Failed(why.to_string()))?;
     while !matches!(rest.try_recv(), Err(TryRecvError::Disconnected)) {
-        match camera.frame(WAIT).map_err(|fault| fault.to_string())? {
-            Some(frame) => {
-                last = Instant::now();
-                // Full: it looks at another one still, and will have the next.
-                drop(reader.try_send(frame.to_pgm()));
-                drop(show.try_send(frame));
-                (around.wake)();
-            }
-            None if last.elapsed() > PATIENCE => {
-                return Err(
-                    "The camera gives no picture. Unplug it and plug it in again, or read a picture of the code."
-                        .into(),
-                );
-            }
-            None => {}
+        if let Some(frame) = camera.frame(WAIT)? {
+            // Full: it looks at another one still, and will have the next.
+            drop(reader.try_send(frame.to_pgm()));
+            drop(show.try_send(frame));
+            (around.wake)();
         }
     }
     Ok(())
 }
 
 /// Looks at one picture at a time; ends when nobody gives it any.
-fn reader(around: Around, number: u64) -> Result<SyncSender<Vec<u8>>, String> {
+fn reader(around: Around, number: u64) -> std::io::Result<SyncSender<Vec<u8>>> {
     let (give, given) = sync_channel::<Vec<u8>>(0);
     let started = std::thread::Builder::new().name("y7ke-reader".into()).spawn(move || {
         for picture in given {
@@ -200,5 +188,5 @@ fn reader(around: Around, number: u64) -> Result<SyncSender<Vec<u8>>, String> {
             }
         }
     });
-    started.map(|_| give).map_err(|why| format!("Pictures cannot be looked at: {why}."))
+    started.map(|_| give)
 }
