@@ -13,6 +13,7 @@
 
 pub mod camera;
 pub mod child;
+mod chooser;
 pub mod code;
 pub mod picture;
 mod system;

@@ -9,13 +9,15 @@
 
 #[path = "common/bus.rs"]
 mod bus;
+#[path = "common/lens.rs"]
+mod lens;
 #[path = "common/notes.rs"]
 mod notes;
 #[path = "common/reader.rs"]
 mod reader;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -216,10 +218,7 @@ fn folder(name: &str) -> PathBuf {
 
 /// What a folder holds once nobody has it open: the one contact's state and the texts, oldest first.
 fn read(folder: &Path) -> (ContactState, Vec<(bool, String)>) {
-    let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")];
-    let config =
-        Config { data_dir: folder.into(), listen: Some(listen), bootstrap: Some(Vec::new()), ..Config::default() };
-    let (node, _notices) = Node::start(config).expect("the folder is free again");
+    let (node, _notices) = Node::start(quiet(folder, Config::default())).expect("the folder is free again");
     let Ok(Answer::Contacts(contacts)) = node.call_blocking(Ask::ContactList) else { panic!("contacts are listed") };
     let contact = contacts.first().cloned().expect("one contact");
     let of = Conversation::Person(contact.y7_id.clone());
@@ -319,11 +318,15 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// A node that keeps to this machine.
+fn quiet(folder: &Path, config: Config) -> Config {
+    let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")];
+    Config { data_dir: folder.into(), listen: Some(listen), bootstrap: Some(Vec::new()), ..config }
+}
+
 /// Settings that were made before.
 fn prepare(folder: &Path, config: Config, patch: SettingsPatch) {
-    let listen = vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")];
-    let config = Config { data_dir: folder.into(), listen: Some(listen), bootstrap: Some(Vec::new()), ..config };
-    let (node, _notices) = Node::start(config).expect("a fresh folder");
+    let (node, _notices) = Node::start(quiet(folder, config)).expect("a fresh folder");
     node.call_blocking(Ask::SettingsSet(patch)).expect("settings are kept");
     node.shutdown();
 }
@@ -433,6 +436,146 @@ fn g4_a_screen_reader_reads_the_window_and_presses_what_is_there() {
     }
     person.close();
     std::fs::remove_dir_all(folder).expect("our own folder");
+}
+
+/// Somebody's id and, as they see them, the codes of it and of their safety number with whoever lives in `folder`.
+fn codes_of_bob(folder: &Path) -> (String, String) {
+    let bob = self::folder("bob-codes");
+    prepare(&bob, Config::default(), SettingsPatch::default());
+    let (node, _notices) = Node::start(quiet(&bob, Config::default())).expect("the folder is free again");
+    let Ok(Answer::NodeInfo(info)) = node.call_blocking(Ask::NodeInfo) else { panic!("somebody") };
+    node.shutdown();
+    std::fs::remove_dir_all(bob).expect("our own folder");
+    let (node, _notices) = Node::start(quiet(folder, Config::default())).expect("the folder is free again");
+    let asked = node.call_blocking(Ask::ContactSafetyNumber { y7_id: info.y7_id.clone() });
+    let Ok(Answer::SafetyNumber { code, .. }) = asked else { panic!("a number") };
+    node.shutdown();
+    let (mine, theirs) = code.split_at(30);
+    (info.y7_id, [theirs, mine].concat())
+}
+
+/// A code as a PNG file.
+fn picture_of(text: &str, file: &Path) {
+    let code = qrcode::QrCode::new(text).expect("it fits");
+    let (side, dark) = (code.width() + 8, code.to_colors());
+    let module = |n: u32| (n as usize / 5).checked_sub(4).filter(|n| *n < code.width());
+    let side = u32::try_from(side * 5).expect("it is small");
+    let picture = image::GrayImage::from_fn(side, side, |x, y| match (module(x), module(y)) {
+        (Some(x), Some(y)) if dark[y * code.width() + x] == qrcode::Color::Dark => image::Luma([0]),
+        _ => image::Luma([255]),
+    });
+    picture.save(file).expect("our own folder");
+}
+
+/// Presses what has this name, once it is there.
+fn press(reader: &Reader, name: &str) {
+    until(name, || reader.find(Role::Button, name).is_some());
+    reader.find(Role::Button, name).expect("it is there").press();
+}
+
+fn until_read(reader: &Reader, words: &str) {
+    let is_read = |element: &Element<'_>| element.name.contains(words) && element.role != Role::Button as u32;
+    until(words, || reader.walk().iter().any(is_read));
+}
+
+/// A2 by the camera; B8 from a file and from the clipboard. What looks is the real program, and every code is a picture.
+#[test]
+fn b8_somebody_is_added_and_compared_by_the_codes_on_their_screen() {
+    let (Some(screen), Some(bus)) = (Screen::start(), Bus::start()) else { return };
+    let Some(reader) = Reader::on(&bus) else { return };
+    let folder = folder("codes");
+    prepare(&folder, Config::default(), SettingsPatch { name: Some("Ada".into()), ..SettingsPatch::default() });
+    let (bob, number) = codes_of_bob(&folder);
+    let Some(cameras) = lens::Cameras::plug([(0, lens::Device::showing(&bob))]) else { return };
+    let (own, theirs) = (folder.join("own.png"), folder.join("theirs.png"));
+    picture_of(&[&number[30..], &number[..30]].concat(), &own);
+    picture_of(&number, &theirs);
+    let portal = Portal::on(&bus, Look::Light);
+    let mut command = on_bus(y7ke(&folder), &bus);
+    command.env("Y7KE_CAMERA", cameras.path(0));
+    let person = Person::show(&screen, command, "0");
+
+    person.focus().keys(&["ctrl+n"]);
+    press(&reader, "Read their code");
+    press(&reader, "Read it with the camera");
+    until_read(&reader, "What the camera sees");
+    screen.picture("window-camera");
+    cameras.until(0, "the camera is closed once it has read the code", |seen| !seen.streaming && seen.open == 0);
+    press(&reader, "Send request");
+    until_read(&reader, "Your request is kept");
+    let about = || reader.walk().into_iter().find(|element| element.name.starts_with("About "));
+    until("their conversation", || about().is_some());
+    about().expect("it is there").press();
+    until_read(&reader, "Safety number");
+    // Its page is higher than the window.
+    person.focus().keys(&["Next", "Next"]);
+
+    portal.chooses(&own);
+    press(&reader, "Read their code");
+    press(&reader, "Choose a picture of it");
+    until_read(&reader, "This is your own code");
+    screen.picture("window-own-code");
+    if paste(&screen, &theirs) {
+        press(&reader, "Paste a picture of it");
+    } else {
+        portal.chooses(&theirs);
+        press(&reader, "Choose a picture of it");
+    }
+    until_read(&reader, "All digits are the same.");
+    press(&reader, "They match");
+    until_read(&reader, "is verified");
+    screen.picture("window-compared");
+    person.close();
+    std::fs::remove_dir_all(folder).expect("our own folder");
+}
+
+/// Puts a picture on the clipboard of this screen; says so where nothing does that.
+fn paste(screen: &Screen, file: &Path) -> bool {
+    let held = Command::new("xclip")
+        .args(["-selection", "clipboard", "-t", "image/png", "-i"])
+        .arg(file)
+        .env("DISPLAY", &screen.name)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let held = held.is_ok_and(|status| status.success());
+    if !held {
+        eprintln!("not pasted: xclip is not installed, so there is nothing to hold a picture");
+    }
+    held
+}
+
+/// B8: what looks into a picture is a process of its own. A picture that would keep it busy for ever ends it alone.
+#[test]
+fn b8_a_picture_is_looked_at_by_a_process_that_ends() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/corpora/picture");
+    let good = std::fs::read(corpus.join("number.jpg")).expect("it is kept");
+    let number = "012345678901234567890123456789901234567801234567892345678901";
+    for (picture, code, answer) in [
+        (good, Some(0), format!("[\"{number}\"]")),
+        (b"P5\n8 8\n255\n\0".to_vec(), Some(3), String::new()),
+        (b"hello".to_vec(), Some(3), String::new()),
+        (b"P5\n20000 20000\n255\n".to_vec(), Some(4), String::new()),
+        (corners(), Some(1), String::new()),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_y7ke"));
+        command.arg("--read-code").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the desktop is built");
+        child.stdin.take().expect("piped").write_all(&picture).expect("it reads all of it first");
+        let output = child.wait_with_output().expect("our own child");
+        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()), (code, answer));
+    }
+}
+
+/// A wall of the corners that codes have: any three of them might be one.
+fn corners() -> Vec<u8> {
+    let dark = |x: usize, y: usize| {
+        let ring = (x % 9).abs_diff(3).max((y % 9).abs_diff(3));
+        ring != 2 && ring < 4
+    };
+    let mut picture = b"P5\n900 900\n255\n".to_vec();
+    picture.extend((0..900 * 900).map(|at| if dark(at % 900, at / 900) { 0 } else { 255 }));
+    picture
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::camera::{Camera, Fault};
 use super::picture::{MOST_BYTES, Unseen};
-use super::{Frame, Sight, child};
+use super::{Frame, Sight, child, chooser};
 use crate::desktop::Sink;
 use crate::model::desk::{Glimpse, Input, Look, Source};
 
@@ -63,9 +63,9 @@ impl Sight for System {
         let Some(around) = self.around.borrow().clone() else { return };
         match look {
             Look::Rest => drop(self.looking.take()),
-            Look::At(Source::Clipboard, number) => once(around, number, clipboard),
-            Look::At(Source::File(path), number) => once(around, number, move || file(&path)),
-            Look::At(Source::Choice, number) => choose(around, number),
+            Look::At(Source::Clipboard, number) => once(around, number, || clipboard().map(Some)),
+            Look::At(Source::File(path), number) => once(around, number, move || file(&path).map(Some)),
+            Look::At(Source::Choice, number) => once(around, number, chosen),
             Look::At(Source::Camera, number) => drop(self.looking.replace(Some(through_camera(around, number)))),
         }
     }
@@ -75,12 +75,12 @@ impl Sight for System {
     }
 }
 
-/// One picture, on a thread of its own.
-fn once(around: Around, number: u64, bytes: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static) {
+/// One picture or none, on a thread of its own.
+fn once(around: Around, number: u64, bytes: impl FnOnce() -> Result<Option<Vec<u8>>, String> + Send + 'static) {
     let told = around.clone();
     let started = std::thread::Builder::new().name("y7ke-sight".into()).spawn(move || {
-        let seen = bytes().and_then(|bytes| child::read(&bytes));
-        around.tell(number, seen.map_or_else(Glimpse::Failed, Glimpse::Texts));
+        let seen = bytes().and_then(|bytes| bytes.map(|bytes| child::read(&bytes)).transpose());
+        around.tell(number, seen.map_or_else(Glimpse::Failed, |texts| texts.map_or(Glimpse::Left, Glimpse::Texts)));
     });
     if let Err(why) = started {
         told.tell(number, Glimpse::Failed(format!("Pictures cannot be looked at: {why}.")));
@@ -123,23 +123,8 @@ fn file(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The system's own dialog for files.
-fn choose(around: Around, number: u64) {
-    let dialog =
-        rfd::AsyncFileDialog::new().set_title("Picture of a code").add_filter("Pictures", &["png", "jpg", "jpeg"]);
-    let (told, picked) = (around.clone(), dialog.pick_file());
-    let waits = slint::spawn_local(async move {
-        match picked.await {
-            Some(picked) => {
-                let path: PathBuf = picked.path().into();
-                once(around, number, move || file(&path));
-            }
-            None => around.tell(number, Glimpse::Left),
-        }
-    });
-    if let Err(why) = waits {
-        told.tell(number, Glimpse::Failed(format!("No dialog for files can be opened: {why}.")));
-    }
+fn chosen() -> Result<Option<Vec<u8>>, String> {
+    chooser::choose()?.map(|path| file(&path)).transpose()
 }
 
 fn through_camera(around: Around, number: u64) -> Looking {

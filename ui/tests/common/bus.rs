@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,8 +12,9 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use tempfile::TempDir;
+use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
-use zbus::zvariant::OwnedValue;
+use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 use zbus::{Connection, connection, interface};
 
 /// Longest wait for any one fact.
@@ -270,10 +272,48 @@ impl Portal {
         Self { connection }
     }
 
+    /// From now on whoever asks for a file gets this one chosen.
+    pub(crate) fn chooses(&self, file: &Path) -> &Self {
+        let files = vec![format!("file://{}", file.display())];
+        block_on(self.connection.object_server().at(PORTAL, FileChooser { files })).expect("a path");
+        self
+    }
+
     /// The person turns the whole desktop to it.
     pub(crate) fn turn(&self, look: Look) {
         let emitter = SignalEmitter::new(&self.connection, PORTAL).expect("a path");
         let told = Settings::setting_changed(&emitter, APPEARANCE.0, APPEARANCE.1, OwnedValue::from(look as u32));
         block_on(told).expect("a signal");
+    }
+}
+
+/// The dialog for files: this one is chosen, whatever is asked for.
+struct FileChooser {
+    files: Vec<String>,
+}
+
+#[interface(name = "org.freedesktop.portal.FileChooser")]
+impl FileChooser {
+    async fn open_file(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+        _parent: String,
+        _title: String,
+        options: BTreeMap<String, OwnedValue>,
+    ) -> zbus::fdo::Result<OwnedObjectPath> {
+        let sender = header.sender().expect("whoever asks has a name").to_owned();
+        let token = <&str>::try_from(&options["handle_token"]).expect("a token").to_owned();
+        let name = sender.as_str().trim_start_matches(':').replace('.', "_");
+        let request = OwnedObjectPath::try_from(format!("{PORTAL}/request/{name}/{token}")).expect("a path");
+        let results = BTreeMap::from([("uris", Value::from(self.files.clone()))]);
+        let interface = "org.freedesktop.portal.Request";
+        connection.emit_signal(Some(sender), &request, interface, "Response", &(0_u32, results)).await?;
+        Ok(request)
+    }
+
+    #[zbus(property, name = "version")]
+    fn version(&self) -> u32 {
+        4
     }
 }
