@@ -1,13 +1,14 @@
 //! Reading codes with this computer: from a picture that is pasted, chosen or dropped, or with its camera.
 //!
 //! ```text
-//! clipboard, file ── bytes ──────────────────────┐
-//! camera ── Frame ─┬─ bytes, some each second ───┴─▶ child: y7ke --read-code ── texts ─▶ inbox ─▶ desk
+//! clipboard ──────────────────────────────┐
+//! file ── bytes ──────────────────────────┼─▶ child: y7ke --read-code ── texts ─▶ inbox ─▶ desk
+//! camera ── Frame ─┬─ some each second ───┘
 //!                  └─ every one ─▶ the window shows it
 //! ```
 //!
 //! * Pictures are hostile. Whatever looks into one is a process of its own ([`child`]) that ends itself after a while:
-//!   one that has it crash, hang or swell takes nothing along.
+//!   one that has it crash, hang or swell takes nothing along. The camera's own are opened here, for the window.
 //! * What a code means is decided by the desk ([`crate::model::codes`]); here a picture becomes the texts of its codes.
 //! * The camera is open while the person looks through it, and no longer.
 
@@ -52,6 +53,6 @@ pub trait Sight {
     fn attend(&self, sink: Sink, wake: Arc<dyn Fn() + Send + Sync>);
     /// Looks somewhere, or has the camera rest.
     fn look(&self, look: Look);
-    /// The newest picture of the camera that was not taken yet.
+    /// A picture of the camera that was not taken yet.
     fn frame(&self) -> Option<Frame>;
 }

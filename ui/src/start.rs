@@ -48,16 +48,18 @@ struct Line {
     #[arg(long, hide = true)]
     probe_gl: bool,
     /// Reads the codes of a picture, for the program itself
-    #[arg(long, hide = true)]
-    read_code: bool,
+    #[arg(long, hide = true, value_name = "picture|clipboard")]
+    read_code: Option<sight::child::From>,
 }
 
 /// The whole program.
 pub fn main() -> ExitCode {
     match Line::try_parse() {
         Ok(line) if line.probe_gl => renderer::probe_child(),
-        Ok(line) if line.read_code => sight::child::child(),
-        Ok(line) => run(line),
+        Ok(line) => match line.read_code {
+            Some(from) => sight::child::child(from),
+            None => run(line),
+        },
         Err(fault) => usage(&fault),
     }
 }

@@ -176,7 +176,10 @@ impl App {
         let to = ui::Desk::get(&self.window);
         if to.get_reading_camera() {
             to.set_reading_frame(mirrored(frame));
-            to.set_reading_seen(true);
+            if !to.get_reading_seen() {
+                to.set_reading_seen(true);
+                self.instantiate();
+            }
         }
     }
 

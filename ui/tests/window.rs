@@ -256,9 +256,9 @@ fn become_acquainted_and_talk(mark: &str, (ada_bus, bob_bus): &(Bus, Bus)) {
     // First start: a name, and the caret is in its field.
     bob.focus().write("Bob").keys(&["Return"]);
     ada.focus().write("Ada").keys(&["Return"]);
-    // Ada copies her link: paste, greeting, copy is the order of Tab while nothing can be sent.
-    ada.keys(&["ctrl+n", "Tab", "Tab", "Tab", "Return"]);
-    bob.focus().keys(&["ctrl+n", "ctrl+v", "Tab", "Tab"]).write("it is Bob").keys(&["Tab", "Return"]);
+    // Ada copies her link: paste, read, greeting, copy is the order of Tab while nothing can be sent.
+    ada.keys(&["ctrl+n", "Tab", "Tab", "Tab", "Tab", "Return"]);
+    bob.focus().keys(&["ctrl+n", "ctrl+v", "Tab", "Tab", "Tab"]).write("it is Bob").keys(&["Tab", "Return"]);
 
     let (_, title, words) = noted(&ada_notes);
     assert_eq!((title.as_str(), words.as_str()), ("Bob asks to talk to you", "it is Bob"));
@@ -559,7 +559,7 @@ fn b8_a_picture_is_looked_at_by_a_process_that_ends() {
         (corners(), Some(1), String::new()),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_y7ke"));
-        command.arg("--read-code").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(["--read-code", "picture"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the desktop is built");
         child.stdin.take().expect("piped").write_all(&picture).expect("it reads all of it first");
         let output = child.wait_with_output().expect("our own child");

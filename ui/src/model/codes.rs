@@ -52,8 +52,11 @@ pub fn choose(wanted: Wanted, texts: &[String], mine: Mine<'_>, read_uri: &ReadU
 }
 
 fn number(texts: &[String], mine: Mine<'_>, is_id: impl Fn(&String) -> bool) -> Meaning {
+    if mine.code.is_empty() {
+        return Meaning::Words("The safety number is not known yet. Try again in a moment.");
+    }
     let numbers: Vec<&String> = texts.iter().filter(|text| is_number(text)).collect();
-    let theirs = |text: &&&String| !mine.code.is_empty() && text.as_str() == verify::turned(mine.code);
+    let theirs = |text: &&&String| text.as_str() == verify::turned(mine.code);
     let others = |text: &&&String| text.as_str() != mine.code;
     match numbers.iter().find(theirs).or_else(|| numbers.iter().find(others)) {
         Some(text) => Meaning::Text((*text).clone()),
@@ -111,7 +114,13 @@ mod tests {
     fn b8_their_code_is_taken_and_mine_never_is() {
         let (mine, theirs) = halves();
         let (my_code, their_code) = ([&*mine, &*theirs].concat(), [&*theirs, &*mine].concat());
-        for picture in [vec![&*their_code], vec![&*my_code, &*their_code], vec!["https://a.b", &*their_code, ADA]] {
+        let other = "55555".repeat(12);
+        for picture in [
+            vec![&*their_code],
+            vec![&*my_code, &*their_code],
+            vec!["https://a.b", &*their_code, ADA],
+            vec![&*other, &*their_code],
+        ] {
             assert_eq!(choice(Wanted::Number, &picture), Meaning::Text(their_code.clone()), "{picture:?}");
         }
         let mine_alone = choice(Wanted::Number, &[&*my_code]);
@@ -122,6 +131,13 @@ mod tests {
     fn b8_a_number_of_somebody_else_goes_into_the_field_where_its_difference_is_told() {
         let other = "55555".repeat(12);
         assert_eq!(choice(Wanted::Number, &[&*other]), Meaning::Text(other));
+    }
+
+    #[test]
+    fn b8_without_a_number_of_ours_no_code_is_theirs() {
+        let texts = ["12345".repeat(12)];
+        let meaning = choose(Wanted::Number, &texts, Mine { y7_id: ME, code: "" }, &read);
+        assert!(matches!(meaning, Meaning::Words(words) if words.contains("not known yet")), "{meaning:?}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(super) fn choose() -> Result<Option<PathBuf>, String> {
         Err(ashpd::Error::Response(ResponseError::Cancelled)) => Ok(None),
         Err(why) => {
             tracing::debug!("the portal opens no dialog: {why}");
-            Err("This desktop opens no dialog for files. Drop the picture here, or copy it and press Paste.".into())
+            Err("This desktop opens no dialog for files. Copy the picture, and press Paste.".into())
         }
     }
 }
@@ -30,7 +30,7 @@ fn path(uri: &str) -> Result<PathBuf, String> {
 /// Says that there is none yet.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn choose() -> Result<Option<PathBuf>, String> {
-    Err("Files cannot be chosen on this system yet. Drop the picture here, or copy it and press Paste.".into())
+    Err("Files cannot be chosen on this system yet. Copy the picture, and press Paste.".into())
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -82,15 +82,15 @@ impl Frame {
     /// The picture as a PGM file, in shades of grey.
     pub fn to_pgm(&self) -> Vec<u8> {
         let mut file = format!("P5\n{} {}\n255\n", self.width, self.height).into_bytes();
-        file.extend(self.rgb.chunks_exact(3).map(brightness));
+        file.extend(self.rgb.as_chunks::<3>().0.iter().map(Self::brightness));
         file
     }
-}
 
-/// By the weights of ITU-R BT.601, in 256ths.
-fn brightness(rgb: &[u8]) -> u8 {
-    let part = |at: usize, weight: u32| rgb.get(at).map_or(0, |part| u32::from(*part) * weight);
-    u8::try_from((part(0, 77) + part(1, 150) + part(2, 29)) >> 8).unwrap_or(u8::MAX)
+    /// How bright a pixel of red, green and blue is, by the weights of ITU-R BT.601 in 256ths.
+    pub fn brightness(rgb: &[u8; 3]) -> u8 {
+        let [red, green, blue] = rgb.map(u32::from);
+        u8::try_from((77 * red + 150 * green + 29 * blue) >> 8).unwrap_or(u8::MAX)
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use y7ke_node::api::{ContactState, ContactView, Mode, VaultKind};
 use super::lists::bring;
 use super::qr;
 use crate::model::codes::Wanted;
-use crate::model::desk::{Desk, Question as Asked, Reading};
+use crate::model::desk::{Desk, Question as Asked, Reading, Source};
 use crate::model::time::Zone;
 use crate::model::verify::Verdict;
 use crate::model::{conversations, links, person, requests, text, vault};
@@ -241,6 +241,7 @@ fn paint_reading(to: &ui::Desk<'_>, desk: &Desk) {
     to.set_reading(reading.is_some());
     to.set_reading_number(reading.is_some_and(|reading| reading.wanted == Wanted::Number));
     to.set_reading_busy(reading.is_some_and(|reading| reading.at.is_some()));
+    to.set_reading_choosing(reading.is_some_and(|reading| reading.at == Some(Source::Choice)));
     to.set_reading_camera(camera);
     to.set_reading_words(reading.map(|reading| reading.words.as_str()).unwrap_or_default().into());
     if !camera {

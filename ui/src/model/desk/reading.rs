@@ -8,6 +8,7 @@
 //! ```
 //!
 //! * What was asked for before does not count any more: each look has a number, and so has what is seen.
+//! * There is a reading only while its field is on the screen: another pane, a question or the lock ends it.
 //! * The camera rests as soon as nobody looks through it, however the reading ended ([`Desk::rest_sight`]).
 //! * What was read goes into the field as if it were typed: it is judged there, and the person presses the button.
 
@@ -59,7 +60,8 @@ pub struct Reading {
     pub at: Option<Source>,
     /// What came of the last look.
     pub words: String,
-    on: Pane,
+    /// Only what was pasted is to be read: where there is nothing, the reading is over.
+    pasted: bool,
 }
 
 impl Reading {
@@ -73,12 +75,15 @@ impl Desk {
     pub(super) fn reading(&mut self, act: Act) -> Vec<Effect> {
         match act {
             Act::ReadCode(wanted) => {
-                self.reading = Some(Reading { wanted, at: None, words: String::new(), on: self.pane });
+                self.reading = Some(Reading { wanted, at: None, words: String::new(), pasted: false });
                 Vec::new()
             }
-            Act::PastePicture(wanted) => self.read_at_once(wanted, Source::Clipboard),
-            Act::Dropped(path) => match self.reading.as_ref().map(|reading| reading.wanted).or_else(|| self.readable())
-            {
+            Act::PastePicture(wanted) => {
+                let effects = self.read_at_once(wanted, Source::Clipboard);
+                self.reading.iter_mut().for_each(|reading| reading.pasted = true);
+                effects
+            }
+            Act::Dropped(path) => match self.readable() {
                 Some(wanted) => self.read_at_once(wanted, Source::File(path)),
                 None => Vec::new(),
             },
@@ -96,9 +101,10 @@ impl Desk {
         effects
     }
 
-    /// What a picture that is dropped on this pane can be read for.
+    /// What has a field on the screen that a code can be read for.
     fn readable(&self) -> Option<Wanted> {
         match self.pane {
+            _ if self.welcome || !self.ready() || self.question.is_some() => None,
             Pane::Person if self.person().is_some_and(|contact| !contact.verified) => Some(Wanted::Number),
             Pane::Add => Some(Wanted::Id),
             Pane::Home if self.alone() => Some(Wanted::Id),
@@ -110,18 +116,25 @@ impl Desk {
         let Some(reading) = &mut self.reading else { return Vec::new() };
         self.looks += 1;
         reading.words.clear();
-        reading.at = Some(source.clone());
+        (reading.at, reading.pasted) = (Some(source.clone()), false);
         let rest = std::mem::replace(&mut self.camera, reading.is_camera()).then_some(Effect::Look(Look::Rest));
         rest.into_iter().chain([Effect::Look(Look::At(source, self.looks))]).collect()
     }
 
     /// Something was seen, or nothing could be.
     pub(super) fn seen(&mut self, look: u64, glimpse: Glimpse, read_uri: &ReadUri<'_>, now_ms: u64) -> Vec<Effect> {
-        let Some(reading) = self.reading.as_mut().filter(|_| look == self.looks) else { return Vec::new() };
+        let looks = self.looks;
+        let asked = |reading: &&mut Reading| reading.at.is_some() && look == looks;
+        let Some(reading) = self.reading.as_mut().filter(asked) else { return Vec::new() };
         let texts = match glimpse {
             Glimpse::Texts(texts) => texts,
             Glimpse::Left => {
                 reading.at = None;
+                return Vec::new();
+            }
+            Glimpse::Failed(words) if reading.pasted => {
+                self.reading = None;
+                self.toasts.say(words, true, now_ms);
                 return Vec::new();
             }
             Glimpse::Failed(words) => {
@@ -163,10 +176,10 @@ impl Desk {
         effects
     }
 
-    /// Ends a reading whose pane is gone, and closes the camera that nobody looks through any more.
+    /// Ends a reading whose field is gone, and closes the camera that nobody looks through any more.
     pub(super) fn rest_sight(&mut self) -> Option<Effect> {
-        let pane = self.pane;
-        self.reading.take_if(|reading| reading.on != pane);
+        let readable = self.readable();
+        self.reading.take_if(|reading| readable != Some(reading.wanted));
         let looks = self.reading.as_ref().is_some_and(Reading::is_camera);
         (std::mem::replace(&mut self.camera, looks) && !looks).then_some(Effect::Look(Look::Rest))
     }

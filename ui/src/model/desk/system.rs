@@ -43,6 +43,7 @@ impl Desk {
         match act {
             Act::Close if self.closes_to_tray() => {
                 self.around.hidden = true;
+                self.reading = None;
                 self.active = false;
                 let mut effects = self.leave(now_ms);
                 effects.push(Effect::Hide);

@@ -87,7 +87,12 @@ impl Camera {
     }
 
     fn at(path: &Path) -> Result<Self, Fault> {
-        for format in formats(&Device::open(path).map_err(why)?)? {
+        // Closed again before the next one opens it: a driver may allow one at a time.
+        let listed = {
+            let device = Device::open(path).map_err(why)?;
+            formats(&device)?
+        };
+        for format in listed {
             match Self::start(path, format) {
                 Err(Fault::NoFormat) => {}
                 started => return started,

@@ -60,13 +60,50 @@ fn b8_what_an_earlier_look_saw_does_not_count() {
     assert!(desk.reading.is_some());
     did(&mut desk, Act::LeaveReading);
     assert!(seen(&mut desk, 2, Glimpse::Texts(vec![HALVES.concat()])).is_empty());
-    assert_eq!(desk.compare, "");
+    did(&mut desk, Act::ReadCode(Wanted::Number));
+    for glimpse in [Glimpse::Texts(vec![HALVES.concat()]), Glimpse::Failed("It failed.".into())] {
+        assert!(seen(&mut desk, 2, glimpse).is_empty(), "nothing was asked yet");
+    }
+    assert_eq!((desk.compare.as_str(), said(&desk)), ("", ""));
+    did(&mut desk, Act::ReadFrom(Source::Camera));
+    seen(&mut desk, 3, Glimpse::Failed("The camera was disconnected.".into()));
+    assert!(seen(&mut desk, 3, Glimpse::Texts(vec![HALVES.concat()])).is_empty(), "it is over");
+    assert_eq!(said(&desk), "The camera was disconnected.");
+}
+
+#[test]
+fn where_there_is_nothing_to_paste_no_dialog_stays() {
+    let mut desk = comparing();
+    did(&mut desk, Act::PastePicture(Wanted::Number));
+    seen(&mut desk, 1, Glimpse::Failed("There is nothing.".into()));
+    assert_eq!(desk.reading, None);
+    assert!(desk.toasts.shown().iter().any(|toast| toast.bad && toast.text == "There is nothing."));
+}
+
+#[test]
+fn b8_a_reading_ends_when_its_field_goes() {
+    let mut desk = comparing();
+    did(&mut desk, Act::ReadCode(Wanted::Number));
+    told(&mut desk, Notice::ContactChanged { contact: ContactView { verified: true, ..ada() } });
+    assert_eq!(desk.reading, None, "another device of mine has compared it");
+    let mut desk = comparing();
+    did(&mut desk, Act::Block(ADA.into()));
+    assert!(desk.question.is_some());
+    assert!(did(&mut desk, Act::Dropped("code.png".into())).is_empty(), "one question at a time");
+    let mut fresh = Desk::new(true);
+    assert!(did(&mut fresh, Act::Dropped("code.png".into())).is_empty(), "there is no field yet");
 }
 
 #[test]
 fn b8_the_camera_looks_until_it_has_the_code_and_rests_however_it_ends() {
     let rest = Effect::Look(Look::Rest);
-    let ends: [fn(&mut Desk) -> Vec<Effect>; 6] = [
+    let ends: [fn(&mut Desk) -> Vec<Effect>; 7] = [
+        |desk| {
+            let settings = Settings { close_to_tray: true, ..settings() };
+            answer(desk, Asked::Settings, Ok(Answer::Settings(settings)));
+            desk.handle(Input::Found(Fact::Tray(true)), &read_id, 1_000);
+            did(desk, Act::Close)
+        },
         |desk| seen(desk, 1, Glimpse::Texts(vec![HALVES.concat()])),
         |desk| seen(desk, 1, Glimpse::Failed("The camera is gone.".into())),
         |desk| did(desk, Act::Back),
