@@ -3,6 +3,8 @@
 //! A photograph of a screen is full of its lattice, and a code may be a small part of a large picture: it is looked at
 //! small first, where lattices blur, and then closer. A code that is light on dark is read as well.
 
+use std::panic::catch_unwind;
+
 use rqrr::PreparedImage;
 
 use super::Grey;
@@ -21,10 +23,12 @@ pub fn read(picture: &Grey) -> Vec<String> {
         if before.replace(seen.width) == Some(seen.width) {
             break;
         }
-        let texts = look(&seen, 0);
-        let texts = if texts.is_empty() { look(&seen, u8::MAX) } else { texts };
-        if !texts.is_empty() {
-            return texts;
+        for turned in [0, u8::MAX] {
+            // Where corners lie oddly `rqrr` 0.11 may panic: then there is no code in this view of the picture.
+            let texts = catch_unwind(|| look(&seen, turned)).unwrap_or_default();
+            if !texts.is_empty() {
+                return texts;
+            }
         }
     }
     Vec::new()
