@@ -8,7 +8,8 @@
 //!
 //! Read [`model`] first: everything the window shows is decided there, without a window and
 //! without a clock. [`port`] is what it needs of a node, [`backend`] the real one. [`window`]
-//! carries presses in and rows out, [`desktop`] what is said around it. `ui/*.slint` draws.
+//! carries presses in and rows out, [`desktop`] what is said around it, [`sight`] reads codes.
+//! `ui/*.slint` draws.
 
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
