@@ -3,6 +3,7 @@
 //! ```text
 //!  wanted ──due──▶ dialling ──all failed──▶ waiting ──time, news──▶ wanted
 //!     ▲                └── connected ──▶ (resting: not dialled) ──lost──┘
+//!     └──────time────── succeeding ◀──replaced──┘
 //! ```
 //!
 //! While something waits for that person (a request, a message) the pause is 0.5 s doubling to
@@ -17,6 +18,8 @@
 use std::collections::BTreeMap;
 
 use y7ke_crypto::ids::RootId;
+
+use crate::api::PathView;
 
 /// First pause after a failed dial, ms.
 const FIRST_PAUSE_MS: u64 = 500;
@@ -39,14 +42,26 @@ const DIAL_PATIENCE_MS: u64 = 20_000;
 const ANSWERED_PATIENCE_MS: u64 = 2_000;
 
 /// Where the dialling of one person stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Stage {
-    Waiting { until_ms: u64 },
-    Dialling { since_ms: u64, until_ms: u64 },
-    Connected { since_ms: u64 },
+    Waiting {
+        until_ms: u64,
+    },
+    /// A connection ended for another that is about to open: they are reached as before, and not called.
+    Succeeding {
+        until_ms: u64,
+        before: PathView,
+    },
+    Dialling {
+        since_ms: u64,
+        until_ms: u64,
+    },
+    Connected {
+        since_ms: u64,
+    },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Person {
     urgent: bool,
     failures: u32,
@@ -83,7 +98,7 @@ impl Dialing {
     /// Something new about this person: an address, a network: try at once.
     pub(crate) fn news(&mut self, root: &RootId, now_ms: u64) {
         if let Some(person) = self.people.get_mut(root)
-            && !matches!(person.stage, Stage::Connected { .. })
+            && !matches!(person.stage, Stage::Connected { .. } | Stage::Succeeding { .. })
         {
             let earliest_ms = person.began_ms.map_or(0, |began_ms| began_ms + NEWS_PAUSE_MS);
             person.failures = 0;
@@ -117,10 +132,18 @@ impl Dialing {
         person.stage = Stage::Waiting { until_ms: now_ms + pause };
     }
 
-    /// A better connection takes the session over; should it die before it opens, dial again.
-    pub(crate) fn replaced(&mut self, root: &RootId, now_ms: u64) {
+    /// A better connection takes over the session that led along `before`; should it die before it opens, dial again.
+    pub(crate) fn replaced(&mut self, root: &RootId, now_ms: u64, before: PathView) {
         if let Some(person) = self.people.get_mut(root) {
-            person.stage = Stage::Waiting { until_ms: now_ms + REPLACED_PATIENCE_MS };
+            person.stage = Stage::Succeeding { until_ms: now_ms + REPLACED_PATIENCE_MS, before };
+        }
+    }
+
+    /// How this person was reached until a moment ago, if the next connection is about to open.
+    pub(crate) fn succeeding(&self, root: &RootId) -> Option<&PathView> {
+        match &self.people.get(root)?.stage {
+            Stage::Succeeding { before, .. } => Some(before),
+            Stage::Waiting { .. } | Stage::Dialling { .. } | Stage::Connected { .. } => None,
         }
     }
 
@@ -171,8 +194,9 @@ impl Dialing {
 impl Person {
     fn wake_ms(&self) -> Option<u64> {
         match self.stage {
-            Stage::Waiting { until_ms } => Some(until_ms),
-            Stage::Dialling { until_ms, .. } => Some(until_ms),
+            Stage::Waiting { until_ms } | Stage::Succeeding { until_ms, .. } | Stage::Dialling { until_ms, .. } => {
+                Some(until_ms)
+            }
             Stage::Connected { .. } => None,
         }
     }
@@ -319,9 +343,15 @@ mod tests {
         let mut dialing = Dialing::default();
         dialing.want(somebody(), false, 0);
         dialing.connected(&somebody(), 0);
-        dialing.replaced(&somebody(), 100);
+        let text = String::new;
+        let before =
+            PathView { kind: text(), transport: text(), ip: text(), via: text(), label: "DIRECT · TCP".into() };
+        dialing.replaced(&somebody(), 100, before.clone());
+        dialing.news(&somebody(), 100);
         assert!(dialing.take_due(100).is_empty());
+        assert_eq!(dialing.succeeding(&somebody()), Some(&before));
         assert_eq!(dialing.take_due(100 + REPLACED_PATIENCE_MS), [somebody()]);
+        assert_eq!(dialing.succeeding(&somebody()), None);
     }
 
     /// Somebody who takes us for a stranger lets us stay for half a minute each time.

@@ -164,7 +164,8 @@ impl<R: CryptoRng> Round<'_, R> {
             return self.tell_presence(&root);
         }
         if *reason == CloseReason::Replaced {
-            self.core.dialing.replaced(&root, self.now.mono_ms);
+            let before = self.core.path_of(&link);
+            self.core.dialing.replaced(&root, self.now.mono_ms, before);
             return Ok(());
         }
         let jitter = self.rng.next_u64();

@@ -19,6 +19,7 @@ use y7ke_crypto::cert::Proven;
 use y7ke_crypto::ids::{LogId, NetKey, RootId};
 use y7ke_ledger::views::{self, ContactRow, ContactState, Direction, RequestPhase, RequestRow, Standing};
 
+use super::links::Link;
 use super::{Core, Round, Step};
 use crate::api::{PathView, Presence};
 
@@ -187,12 +188,16 @@ impl Core {
     /// Whether a person is reachable, and how.
     pub(crate) fn presence(&self, root: &RootId) -> (Presence, Option<PathView>) {
         let best = self.links_of(root).map(|(_, link)| link).min_by_key(|link| (link.path.kind, link.path.transport));
-        match best {
-            Some(link) => {
-                (Presence::Online, Some(super::show::path(&link.path, self.found.knows(&link.net), link.dialer)))
-            }
+        let path = best.map(|link| self.path_of(link)).or_else(|| self.dialing.succeeding(root).cloned());
+        match path {
+            Some(path) => (Presence::Online, Some(path)),
             None if self.dialing.is_dialling(root) => (Presence::Connecting, None),
             None => (Presence::Offline, None),
         }
+    }
+
+    /// How a link leads to its person.
+    pub(super) fn path_of(&self, link: &Link) -> PathView {
+        super::show::path(&link.path, self.found.knows(&link.net), link.dialer)
     }
 }

@@ -197,7 +197,7 @@ impl<R: CryptoRng> Round<'_, R> {
         let targets = self.targets(root)?;
         if targets.is_empty() {
             self.give_up_for_now(root);
-            return Ok(());
+            return self.tell_presence(root);
         }
         // What is still under way from before (news came meanwhile) is not waited for any more.
         self.core.dials.retain(|_, purpose| !purpose.is_for(root));

@@ -172,6 +172,14 @@ impl World {
         self.push(m, Input::Net(NetEvent::Closed { session: other, reason: CloseReason::PeerClosed }));
     }
 
+    /// The transport closes every session for another that it is about to open.
+    fn replace_all(&mut self) {
+        for (n, session) in std::mem::take(&mut self.wires).into_keys() {
+            self.push(n, Input::Net(NetEvent::Closed { session, reason: CloseReason::Replaced }));
+        }
+        self.settle();
+    }
+
     fn cut_all(&mut self) {
         let all: Vec<_> = self.wires.keys().copied().collect();
         all.into_iter().for_each(|(n, session)| self.cut(n, session, "test"));
@@ -238,6 +246,12 @@ impl World {
             Ok(Answer::Contacts(contacts)) => contacts,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// How machine `n` reaches its only contact.
+    fn presence(&mut self, n: usize) -> (Presence, Option<crate::api::PathView>) {
+        let contact = self.contacts(n).remove(0);
+        (contact.presence, contact.path)
     }
 
     fn with(&self, n: usize) -> Conversation {

@@ -82,3 +82,33 @@ fn a_session_over_quic_that_fell_silent_is_not_followed_by_another_soon() {
     world.pass(HALF_AN_HOUR);
     assert_eq!(world.unnamed.len(), 1, "the session that has rested for so long");
 }
+
+/// Between the two they are reached as before: else a window that looks in that moment shows them as gone.
+#[test]
+fn one_connection_follows_another_and_nobody_is_seen_to_leave() {
+    let mut world = World::friends();
+    let before = (world.presence(0), world.presence(1));
+    assert!(matches!(before.0, (Presence::Online, Some(_))));
+    world.machines.iter_mut().for_each(|machine| machine.notices.clear());
+    world.replace_all();
+    assert_eq!((world.presence(0), world.presence(1)), before);
+    world.connect(1, 0, Ticket(1_000_000));
+    world.settle();
+    let left = |notice: &Notice| matches!(notice, Notice::Presence { presence, .. } if *presence != Presence::Online);
+    assert!(world.machines.iter().all(|machine| !machine.notices.iter().any(left)));
+    assert!(matches!(world.presence(0), (Presence::Online, Some(path)) if path.via == "inbound"), "the new one");
+}
+
+#[test]
+fn a_connection_that_nothing_follows_is_gone_after_two_seconds() {
+    let mut world = World::friends();
+    world.online = false;
+    world.replace_all();
+    world.pass(1_999);
+    assert!(matches!(world.presence(0), (Presence::Online, _)));
+    world.machines[0].notices.clear();
+    world.pass(2);
+    assert!(!matches!(world.presence(0), (Presence::Online, _)));
+    let left = |notice: &Notice| matches!(notice, Notice::Presence { presence, .. } if *presence != Presence::Online);
+    assert!(world.machines[0].notices.iter().any(left), "and that is told");
+}
