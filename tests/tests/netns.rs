@@ -129,6 +129,42 @@ fn ipv6_alone_is_enough() {
     }
 }
 
+// ---- E4: dial modes --------------------------------------------------------------------------
+
+/// Both have public addresses, which "lan only" takes for far however near they are; the other's is known from a link.
+#[test]
+fn lan_only_and_back_take_effect_while_both_run() {
+    let Some((_alone, mut network)) = network() else { return };
+    let [ada, bob] = [network.host(), network.host()].map(|host| {
+        let host = host.without_v6();
+        host.gain(&format!("198.51.100.{}/24", host.number));
+        Desk::new(host)
+    });
+    let [launch_a, launch_b] = [&ada, &bob].map(|desk| desk.launch().with("--no-mdns"));
+    let (mut a, mut b) = (launch_a.start(), launch_b.start());
+    let (a_id, b_id) = befriend(&mut a, &mut b);
+    online(&mut a, &b_id);
+    flow(&mut a, &mut b, &a_id, &b_id);
+
+    a.get("settings.set", json!({"mode": "lan"}));
+    a.until("nobody reached", |node| (way(node, &b_id) == Value::Null).then_some(()));
+    let kept = [say(&mut a, &b_id), say(&mut b, &a_id)];
+    // Whoever has something for them calls every half second to four seconds.
+    let end = Deadline::after(Duration::from_secs(6));
+    while !end.left().is_zero() {
+        a.pump(end.left());
+        b.drain();
+    }
+    let came = |node: &Node, word: &str| node.events.iter().any(|event| event["message"]["text"] == *word);
+    assert!(!came(&b, &kept[0]) && !came(&a, &kept[1]), "a message left this network");
+
+    let since = stopwatch();
+    a.get("settings.set", json!({"mode": "y7net"}));
+    heard(&mut b, &kept[0]);
+    heard(&mut a, &kept[1]);
+    within(HEALED, "the internet again, what had waited arrives", &[since()]);
+}
+
 // ---- E10: cuts and moves ---------------------------------------------------------------------
 
 /// Ten seconds as the issue asks, and shorter and longer ones, where other timers decide. What is written meanwhile is

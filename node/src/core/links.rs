@@ -21,6 +21,7 @@ use y7ke_transport::{CloseReason, Command as NetCommand, Event as NetEvent, Lane
 
 use super::better::Hope;
 use super::people::Relation;
+use super::reaching::ONLY_NEAR;
 use super::{Round, Step};
 use crate::api::Notice;
 
@@ -117,6 +118,11 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     fn opened(&mut self, id: SessionId, net: NetKey, path: Path, dialer: bool) -> Step {
+        if !self.core.lets(&path.remote) {
+            tracing::debug!(session = id.0, "somebody who is not on this network is turned away");
+            self.net(NetCommand::Close { session: id, why: ONLY_NEAR });
+            return Ok(());
+        }
         let mut nonce = [0; 32];
         self.rng.fill_bytes(&mut nonce);
         let me = &self.core.me;
@@ -147,9 +153,14 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     fn path_changed(&mut self, id: SessionId, path: Path) -> Step {
+        let lets = self.core.lets(&path.remote);
         let Some(link) = self.core.links.get_mut(&id) else { return Ok(()) };
         link.path = path;
-        match link.root() {
+        let root = link.root();
+        if !lets {
+            self.shut(id, ONLY_NEAR);
+        }
+        match root {
             Some(root) => self.tell_presence(&root),
             None => Ok(()),
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! addresses of a person = found on this network, then saved (what worked last first), then hints of my request
-//!                         lan: only those of this network
+//!                         lan only: those of this network alone; sessions that lead elsewhere end, whoever called
 //! ```
 //!
 //! Somebody whose devices are unknown yet (a request that was never answered) may be any device that
@@ -17,6 +17,7 @@ use y7ke_crypto::ids::{NetKey, RootId};
 use y7ke_ledger::views::{ContactState, Standing};
 use y7ke_transport::{Address, Command as NetCommand, FailedAttempt, SessionId, Ticket};
 
+use super::links::Link;
 use super::people::Relation;
 use super::{CallId, Core, Round, Step};
 use crate::api::{Answer, ApiError, ErrorKind, Mode, Notice};
@@ -25,6 +26,8 @@ use crate::api::{Answer, ApiError, ErrorKind, Mode, Notice};
 const FOUND_MAX: usize = 256;
 /// Addresses given to one dial.
 const DIAL_ADDRESSES_MAX: usize = 16;
+/// Why a session ends that leads off this network, in "lan only".
+pub(super) const ONLY_NEAR: &str = "lan only";
 
 /// What a dial is for.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +79,11 @@ impl Found {
 }
 
 impl Core {
+    /// Whether the dial mode lets us talk along this address.
+    pub(super) fn lets(&self, address: &Address) -> bool {
+        self.mode == Mode::Y7net || (is_near(address, &self.listen) && !address.is_relayed())
+    }
+
     pub(super) fn next_ticket(&mut self) -> Ticket {
         self.next_ticket += 1;
         Ticket(self.next_ticket)
@@ -180,6 +188,16 @@ impl<R: CryptoRng> Round<'_, R> {
         self.rest_if_connected(root);
     }
 
+    /// The dial mode changed: what it forbids ends, what it allows is tried at once.
+    pub(super) fn live_by_mode(&mut self) {
+        let lost = |link: &Link| !self.core.lets(&link.path.remote);
+        let lost: Vec<SessionId> = self.core.links.iter().filter(|(_, link)| lost(link)).map(|(id, _)| *id).collect();
+        lost.into_iter().for_each(|id| self.shut(id, ONLY_NEAR));
+        if self.core.mode == Mode::Y7net {
+            self.core.dialing.news_for_all(self.now.mono_ms);
+        }
+    }
+
     fn rest_if_connected(&mut self, root: &RootId) {
         if self.core.links_of(root).next().is_some() {
             self.core.dialing.connected(root, self.now.mono_ms);
@@ -232,10 +250,7 @@ impl<R: CryptoRng> Round<'_, R> {
     /// What the dial mode lets through, in this order and without repetitions.
     fn allowed(&self, mut addresses: Vec<Address>) -> Vec<Address> {
         let mut seen = BTreeSet::new();
-        addresses.retain(|address| {
-            (self.core.mode == Mode::Y7net || is_near(address, &self.core.listen))
-                && seen.insert(address.without_peer())
-        });
+        addresses.retain(|address| self.core.lets(address) && seen.insert(address.without_peer()));
         addresses.truncate(DIAL_ADDRESSES_MAX);
         addresses
     }
@@ -289,6 +304,11 @@ impl<R: CryptoRng> Round<'_, R> {
                 return Ok(());
             }
         };
+        if !self.core.lets(&address) {
+            let message = "This address is not on this network, and only this network is used. Choose \"Internet\" in the settings to call it.";
+            self.answer(call, Err(ApiError::new(ErrorKind::Network, message)));
+            return Ok(());
+        }
         let ticket = self.core.next_ticket();
         self.core.dials.insert(ticket, Purpose::Call(call));
         self.net(NetCommand::Dial { ticket, peer: address.peer(), addresses: vec![address] });

@@ -3,6 +3,7 @@
 mod better;
 mod drafts;
 mod hostile;
+mod modes;
 mod rules;
 mod telling;
 

@@ -79,9 +79,10 @@ pub fn my_net(mode: Mode, listen: &[String]) -> (&'static str, &'static str) {
             "No network",
             "There is no network. Everything that is here can be read and found; what you write and whom you add goes out by itself once there is one.",
         ),
-        Mode::Lan => {
-            ("This network only", "People are looked for on this network only. Nothing outside it is contacted.")
-        }
+        Mode::Lan => (
+            "This network only",
+            "People are looked for on this network only. Nothing outside it is contacted, and nobody outside it reaches you.",
+        ),
         Mode::Y7net => ("Internet", "People are looked for on this network and over the internet."),
     }
 }
