@@ -8,6 +8,7 @@
 //!                                                      6 no clipboard, else it did not live through it
 //! ```
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -17,7 +18,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::picture::{self, Unseen};
-use super::{Frame, Grey, code};
+use super::{Grey, code};
 
 /// How long one picture may take: those of a camera take some hundredths of this.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,19 +72,24 @@ pub fn read(picture: &[u8]) -> Result<Vec<String>, Unread> {
     if picture.len() > picture::MOST_BYTES {
         return Err(Unseen::TooLarge.into());
     }
-    ask(From::Picture, picture)
+    ask(From::Picture, Stdio::piped(), picture)
+}
+
+/// The texts of the codes in a file: not a byte of it comes into this process.
+pub fn read_file(file: File) -> Result<Vec<String>, Unread> {
+    ask(From::Picture, file.into(), &[])
 }
 
 /// The texts of the codes in the picture on the clipboard, or the text that is there.
 pub fn paste() -> Result<Vec<String>, Unread> {
-    ask(From::Clipboard, &[])
+    ask(From::Clipboard, Stdio::null(), &[])
 }
 
-fn ask(from: From, picture: &[u8]) -> Result<Vec<String>, Unread> {
+fn ask(from: From, stdin: Stdio, picture: &[u8]) -> Result<Vec<String>, Unread> {
     let failed = |why: std::io::Error| Unread::NoChild(why.to_string());
     let from = if from == From::Picture { "picture" } else { "clipboard" };
     let mut command = Command::new(ourselves().map_err(failed)?);
-    command.args(["--read-code", from]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.args(["--read-code", from]).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(failed)?;
     // All of it is read before anything is said, so neither waits for the other; a child that died says so below.
     let asked = child.stdin.take().map(|mut stdin| stdin.write_all(picture));
@@ -137,7 +143,11 @@ fn given(picture: impl Read) -> Result<Vec<String>, Refusal> {
     let mut bytes = Vec::new();
     let most = u64::try_from(picture::MOST_BYTES).unwrap_or(u64::MAX);
     picture.take(most + 1).read_to_end(&mut bytes).map_err(|_torn| Refusal::NoPicture)?;
-    match picture::open(&bytes) {
+    looked_through(picture::open(&bytes))
+}
+
+fn looked_through(picture: Result<Grey, Unseen>) -> Result<Vec<String>, Refusal> {
+    match picture {
         Ok(picture) => Ok(code::read(&picture)),
         Err(Unseen::NoPicture) => Err(Refusal::NoPicture),
         Err(Unseen::TooLarge) => Err(Refusal::TooLarge),
@@ -147,28 +157,19 @@ fn given(picture: impl Read) -> Result<Vec<String>, Refusal> {
 fn pasted() -> Result<Vec<String>, Refusal> {
     let mut clipboard = arboard::Clipboard::new().map_err(|_none| Refusal::NoClipboard)?;
     match clipboard.get_image() {
-        Ok(picture) => return Ok(code::read(&on_paper(&picture))),
+        Ok(arboard::ImageData { width, height, bytes }) => {
+            return looked_through(picture::of_pixels(width, height, bytes.into_owned()));
+        }
         Err(arboard::Error::ConversionFailure) => return Err(Refusal::NoPicture),
         Err(_other) => {}
     }
     let files = clipboard.get().file_list().unwrap_or_default();
     if let Some(file) = files.first() {
-        return given(std::fs::File::open(file).map_err(|_gone| Refusal::NoPicture)?);
+        return given(File::open(file).map_err(|_gone| Refusal::NoPicture)?);
     }
     let text = clipboard.get_text().unwrap_or_default();
     let text = text.trim();
     if text.is_empty() || text.len() > MOST_TEXT { Err(Refusal::Nothing) } else { Ok(vec![text.to_owned()]) }
-}
-
-/// What shines through is white.
-fn on_paper(picture: &arboard::ImageData<'_>) -> Grey {
-    let over_white = |rgba: &[u8; 4]| {
-        let [colours @ .., cover] = rgba.map(u16::from);
-        colours.map(|colour| u8::try_from((colour * cover + 255 * (255 - cover)) / 255).unwrap_or(u8::MAX))
-    };
-    let pixels = picture.bytes.as_chunks::<4>().0.iter();
-    let pixels = pixels.map(|rgba| Frame::brightness(&over_white(rgba))).collect();
-    Grey { width: picture.width, height: picture.height, pixels }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits, LumaA};
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits, LumaA, RgbaImage};
 
 use super::{Frame, Grey};
 
@@ -35,13 +35,26 @@ pub fn open(bytes: &[u8]) -> Result<Grey, Unseen> {
         return Err(Unseen::TooLarge);
     }
     let (width, height) = reader(bytes)?.into_dimensions().map_err(|why| refused(&why))?;
+    measured(width, height)?;
+    Ok(on_paper(reader(bytes)?.decode().map_err(|why| refused(&why))?))
+}
+
+/// A picture that is open already: red, green, blue and cover of each pixel.
+pub fn of_pixels(width: usize, height: usize, rgba: Vec<u8>) -> Result<Grey, Unseen> {
+    let side = |pixels: usize| u32::try_from(pixels).map_err(|_huge| Unseen::TooLarge);
+    let (width, height) = (side(width)?, side(height)?);
+    measured(width, height)?;
+    Ok(on_paper(RgbaImage::from_raw(width, height, rgba).ok_or(Unseen::NoPicture)?.into()))
+}
+
+fn measured(width: u32, height: u32) -> Result<(), Unseen> {
     if width == 0 || height == 0 {
         return Err(Unseen::NoPicture);
     }
     if width.max(height) > MOST_SIDE || u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(Unseen::TooLarge);
     }
-    Ok(on_paper(reader(bytes)?.decode().map_err(|why| refused(&why))?))
+    Ok(())
 }
 
 const fn refused(why: &ImageError) -> Unseen {
@@ -129,7 +142,9 @@ mod tests {
         let grey = drawn(NUMBER, 4, (50, 30), (400, 300));
         let rgba: Vec<u8> = grey.pixels.iter().flat_map(|grey| [0, 0, 0, 255 - *grey]).collect();
         let file = png(&rgba, (400, 300), ExtendedColorType::Rgba8);
-        assert_eq!(code::read(&open(&file).expect("it opens")), [NUMBER]);
+        let from_file = open(&file).expect("it opens");
+        assert_eq!(code::read(&from_file), [NUMBER]);
+        assert_eq!(of_pixels(400, 300, rgba), Ok(from_file));
     }
 
     #[test]
@@ -140,6 +155,11 @@ mod tests {
         }
         for size in ["20000 1", "1 20000", "16000 16000", "4294967295 4294967295"] {
             assert_eq!(open(format!("P5\n{size}\n255\n").as_bytes()), Err(Unseen::TooLarge), "{size}");
+        }
+        for (size, why) in
+            [((0, 5), Unseen::NoPicture), ((3, 5), Unseen::NoPicture), ((16_000, 16_000), Unseen::TooLarge)]
+        {
+            assert_eq!(of_pixels(size.0, size.1, vec![0; 8]), Err(why), "{size:?}");
         }
         assert_eq!(open(&vec![0; MOST_BYTES + 1]), Err(Unseen::TooLarge));
     }

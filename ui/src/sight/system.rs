@@ -12,7 +12,6 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use std::time::Duration;
 
 use super::camera::{Camera, Fault};
 use super::child::{self, Unread};
-use super::picture::{MOST_BYTES, Unseen};
+use super::picture::Unseen;
 use super::{Frame, Sight, chooser};
 use crate::desktop::Sink;
 use crate::model::desk::{Glimpse, Input, Look, Source};
@@ -139,10 +138,7 @@ fn file(path: &Path) -> Result<Vec<String>, String> {
     if !file.metadata().map_err(refused)?.is_file() {
         return Err(Unseen::NoPicture.to_string());
     }
-    let mut bytes = Vec::new();
-    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
-    file.take(most + 1).read_to_end(&mut bytes).map_err(refused)?;
-    child::read(&bytes).map_err(in_words)
+    child::read_file(file).map_err(in_words)
 }
 
 fn chosen() -> Result<Option<Vec<String>>, String> {
