@@ -1,9 +1,11 @@
-//! Log tools: list, show, verify, export. They read; nothing here can write.
+//! Log tools: list, show, verify, replay, diff, export. They read; nothing here can write.
 //!
 //! ```text
 //!            ┌─ list      what logs there are                         shape of `log.list`
 //!  View ─────┼─ show      one log, event by event                     lines for a person, or JSON
 //!            ├─ verify    every id, signature, dependency, verdict    what is bad, and why
+//!            ├─ replay    a log as it stood at a point, folded anew
+//!            ├─ diff      two ledgers: what only one of them has
 //!            └─ export    json: everything needed to verify elsewhere
 //!                         automerge: a document that any implementation loads, heads equal to `list`'s
 //! ```
@@ -13,13 +15,17 @@
 //! * Words of people are shown only where [`Words::Shown`] asks for them.
 //! * Automerge meets only changes that were rebuilt here from checked fields (E1).
 
+mod diff;
 mod export;
 mod list;
+mod replay;
 mod show;
 mod verify;
 
+pub use diff::{LogDiff, Run, diff};
 pub use export::{ExportError, JSON_FORMAT, export_automerge, export_json};
 pub use list::{ClockEntry, LogRow, list};
+pub use replay::{Point, ReplayError, ShownMessage, State, Step, Steps, replay};
 pub use show::{ShownEvent, Words, show};
 pub use verify::{BadEvent, Report, Why, verify};
 

@@ -7,56 +7,18 @@
 
 mod person;
 
-use y7ke_crypto::ids::{LogId, RequestId};
-use y7ke_ledger::admit::LogSpec;
+use y7ke_crypto::ids::LogId;
 use y7ke_ledger::body::Body;
 use y7ke_ledger::fold::status::Status;
 use y7ke_ledger::store::Storage;
 use y7ke_ledger::tools::{self, Words};
 use y7ke_ledger::views::{self, ContactState};
 
-use person::Person;
-
-/// Ada asked, Bo accepted, both have each other's identity log.
-fn acquainted(storage: Storage) -> (Person, Person, LogId) {
-    let (mut ada, mut bo) = (Person::new(1, storage), Person::new(2, Storage::memory()));
-    let req_id = ada.request(&mut bo, 7);
-    let log = meet(&mut ada, &mut bo, req_id);
-    (ada, bo, log)
-}
-
-fn meet(ada: &mut Person, bo: &mut Person, req_id: RequestId) -> LogId {
-    let log = bo.accept(&req_id);
-    ada.meet(bo);
-    bo.meet(ada);
-    ada.know(LogSpec::conversation(ada.root, bo.root, req_id));
-    ada.fetch(bo, log);
-    ada.join(log, bo.root, req_id);
-    bo.fetch(ada, log);
-    log
-}
+use person::{Person, acquainted, meet, talk};
 
 fn state(of: &Person, about: &Person) -> Option<ContactState> {
     let row = views::contact(&of.view(), &of.account(), &about.root, person::NOW).unwrap();
     row.map(|row| row.state)
-}
-
-/// Alternating, in bursts, fetched only now and then.
-fn talk(ada: &mut Person, bo: &mut Person, log: LogId, rounds: usize) {
-    for n in 0..rounds {
-        let (ada_root, bo_root) = (ada.root, bo.root);
-        ada.say(log, bo_root, &format!("ada {n}"));
-        if n % 3 == 0 {
-            ada.say(log, bo_root, &format!("ada {n} again"));
-        }
-        bo.say(log, ada_root, &format!("bo {n}"));
-        if n % 5 == 4 {
-            bo.fetch(ada, log);
-            ada.fetch(bo, log);
-        }
-    }
-    bo.fetch(ada, log);
-    ada.fetch(bo, log);
 }
 
 /// B1, C2: from a stranger's request to the same conversation on both sides.

@@ -1,16 +1,19 @@
 //! `y7 log`: the logs of a folder, read without a running node.
 //!
 //! ```text
-//! y7 log list [--json] | show LOG [--json] | verify [LOG]
+//! y7 log list [--json] | show LOG [--json] | verify [LOG] | rebuild
+//! y7 log replay LOG [--at HEADS|TIME|N] [--step] [--json] | diff DIR_A DIR_B [--json]
 //! y7 log export LOG --format json|automerge --out FILE
 //!        … [--data-dir DIR] [--passphrase-file FILE] [--snapshot]
 //! ```
 //!
-//! * Reads only: the tools work on a copy of the ledger's file, and the folder is left as it was.
+//! * All but `rebuild` read only: they work on a copy of the ledger's file, and the folder is left as it was.
 //! * A folder in use is refused (exit 3) unless `--snapshot` says that the last commit will do.
 //! * The copy is the file as of one commit: it counts only if no commit came while it was made.
 
 mod copy;
+mod point;
+mod rebuild;
 mod words;
 
 use std::fs::OpenOptions;
@@ -21,7 +24,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use y7ke_crypto::ids::LogId;
 use y7ke_ledger::store::{StorageError, View};
-use y7ke_ledger::tools::{self, ExportError, Words};
+use y7ke_ledger::tools::{self, ExportError, Point, ReplayError, Steps, Words};
 
 use self::copy::Copy;
 use crate::home::StartError;
@@ -45,6 +48,28 @@ pub struct LogOptions {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    #[command(flatten)]
+    One(One),
+    /// What two folders hold otherwise; exit code 1 if they do
+    Diff {
+        /// A folder
+        dir_a: PathBuf,
+        /// Another one, of the same person or of another
+        dir_b: PathBuf,
+        /// File whose first line is the passphrase of the second folder's vault
+        #[arg(long, value_name = "FILE")]
+        other_passphrase_file: Option<PathBuf>,
+        /// As a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fold anew, in the folder itself, all that is shown of the logs
+    Rebuild,
+}
+
+/// Tools that read one folder.
+#[derive(Debug, Subcommand)]
+enum One {
     /// All logs: kind, events, heads, clock
     List {
         /// As `log.list` of y7 rpc writes it
@@ -63,6 +88,20 @@ enum What {
     Verify {
         /// Id of the log; without it, all
         log: Option<LogId>,
+    },
+    /// A log as it stood at some point, folded anew from its events
+    Replay {
+        /// Id of the log, 64 hex digits
+        log: LogId,
+        /// Up to these heads, this time (2026-11-26T09:30:00Z, or ms since 1970), or so many events
+        #[arg(long, value_name = "HEADS|TIME|N", value_parser = point::parse)]
+        at: Option<Point>,
+        /// Also each event, and what it changed
+        #[arg(long)]
+        step: bool,
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Write a log to a file
     Export {
@@ -101,6 +140,9 @@ pub enum LogFault {
     /// The log cannot be written in this form.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// There is no such point in a log.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// What was found could not be written as JSON: a bug of ours.
     #[error("the answer cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -120,24 +162,49 @@ impl LogFault {
         match self {
             Self::Usage(_) => 2,
             Self::Start(fault) => fault.exit_code(),
-            Self::NoLog(_) | Self::Export(_) | Self::Json(_) => 1,
             Self::Output { .. } => 5,
-            Self::Storage(_) => 6,
+            Self::Storage(_) | Self::Replay(ReplayError::Storage(_)) => 6,
+            Self::NoLog(_) | Self::Export(_) | Self::Replay(_) | Self::Json(_) => 1,
         }
     }
 }
 
 /// Runs one tool.
 pub fn run(options: LogOptions) -> Result<ExitCode, LogFault> {
-    let folder = data_dir(options.data_dir, std::env::var_os(crate::options::DATA_DIR_VARIABLE))?;
-    let copy = Copy::of(&folder, options.passphrase_file.as_deref(), options.snapshot)?;
-    let view = copy.view()?;
-    match options.what {
-        What::List { json } => say(&list(&view, json)?),
-        What::Show { log, json } => say(&show(&view, &known(&view, log)?, json)?),
-        What::Verify { log } => verify(&view, log),
-        What::Export { log, format, out } => export(&view, &known(&view, log)?, format, &out),
+    let LogOptions { data_dir: folder, passphrase_file: passphrase, snapshot, what } = options;
+    let passphrase = passphrase.as_deref();
+    let folder = || data_dir(folder, std::env::var_os(crate::options::DATA_DIR_VARIABLE));
+    match what {
+        What::One(what) => read(&Copy::of(&folder()?, passphrase, snapshot)?.view()?, what),
+        What::Diff { dir_a, dir_b, other_passphrase_file, json } => {
+            let one = Copy::of(&dir_a, passphrase, snapshot)?;
+            let other = Copy::of(&dir_b, other_passphrase_file.as_deref(), snapshot)?;
+            diff([&one.view()?, &other.view()?], json)
+        }
+        What::Rebuild => say(&words::rebuilt(&rebuild::rebuild(&folder()?, passphrase)?)),
     }
+}
+
+fn read(view: &View, what: One) -> Result<ExitCode, LogFault> {
+    match what {
+        One::List { json } => say(&list(view, json)?),
+        One::Show { log, json } => say(&show(view, &known(view, log)?, json)?),
+        One::Verify { log } => verify(view, log),
+        One::Replay { log, at, step, json } => say(&replay(view, &log, at, step, json)?),
+        One::Export { log, format, out } => export(view, &known(view, log)?, format, &out),
+    }
+}
+
+fn replay(view: &View, log: &LogId, at: Option<Point>, step: bool, json: bool) -> Result<String, LogFault> {
+    let steps = if step { Steps::Shown } else { Steps::Hidden };
+    let state = tools::replay(view, log, &at.unwrap_or(Point::Newest), Words::Shown, steps)?;
+    Ok(if json { serde_json::to_string(&state)? } else { words::state(&state) })
+}
+
+fn diff(views: [&View; 2], json: bool) -> Result<ExitCode, LogFault> {
+    let logs = tools::diff(views)?;
+    say(&if json { serde_json::to_string(&logs)? } else { words::diff(&logs) })?;
+    Ok(if logs.iter().all(tools::LogDiff::is_same) { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn known(view: &View, log: LogId) -> Result<LogId, LogFault> {

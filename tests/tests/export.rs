@@ -8,7 +8,12 @@ use std::process::{Command, Output};
 
 use automerge::AutoCommit;
 use common::{Person, befriend, in_step, list, log_of, text};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use serde_json::{Value, json};
+use y7ke_crypto::ids::LogId;
+use y7ke_ledger::rows::{Order, Rows, RowsMut, Span, Table};
+use y7ke_node::home::{Given, Home};
 
 /// E1: the exported file is a document of the Automerge crate, with the heads that the node lists.
 #[test]
@@ -73,6 +78,105 @@ fn a_log_is_listed_shown_verified_and_exported_as_json() {
 
     assert_ne!(logtool(&ada, &["show", &"0".repeat(64)]).status.code(), Some(0));
     assert_eq!(logtool(&ada, &["show", "zz"]).status.code(), Some(2));
+}
+
+/// F1: the replay of a stopped node ends where the running node stood, and finds where it stood before.
+#[test]
+fn a_log_is_replayed_to_any_point() {
+    let (ada, bob) = (Person::new(), Person::new());
+    let (mut a, mut b) = (ada.start(), bob.start());
+    let (a_id, b_id) = befriend(&mut a, &mut b);
+    let mut moments = Vec::new();
+    for text in ["one", "two", "three"] {
+        a.get("message.send", json!({"y7_id": b_id, "text": text}));
+        in_step(&mut a, &a_id, &mut b, &b_id);
+        let entry = log_of(&mut a, &b_id);
+        let digest = a.get("log.digest", json!({"log": entry["log"]}))["projection"].clone();
+        moments.push((entry, digest));
+    }
+    assert!(a.end().success() && b.end().success());
+
+    for (entry, digest) in &moments {
+        let heads: Vec<String> = list(&entry["heads"]).iter().map(text).collect();
+        for at in [heads.join(","), entry["events"].to_string()] {
+            for person in [&ada, &bob] {
+                let state = logtool(person, &["replay", &text(&entry["log"]), "--json", "--at", &at]);
+                let state: Value = serde_json::from_str(&stdout(&state)).unwrap();
+                assert_eq!((&state["projection"], &state["heads"]), (digest, &entry["heads"]), "{at}");
+            }
+        }
+    }
+    let log = text(&moments[0].0["log"]);
+    let words = stdout(&logtool(&ada, &["replay", &log, "--step"]));
+    assert!(words.contains("⇒ a message") && words.contains("“three”"), "{words}");
+    let long_ago = stdout(&logtool(&ada, &["replay", &log, "--at", "2001-09-09T01:46:40Z"]));
+    assert!(long_ago.contains("  0 of "), "{long_ago}");
+    let refused = logtool(&ada, &["replay", &log, "--at", "yesterday"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("give heads"));
+    assert_eq!(logtool(&ada, &["replay", &log, "--at", &"0".repeat(64)]).status.code(), Some(1));
+}
+
+/// F1: what only one of two folders has is told, and the exit code says whether there is anything.
+#[test]
+fn two_folders_are_held_against_each_other() {
+    let (ada, bob) = (Person::new(), Person::new());
+    let (mut a, mut b) = (ada.start(), bob.start());
+    let (a_id, b_id) = befriend(&mut a, &mut b);
+    a.get("message.send", json!({"y7_id": b_id, "text": "both have this"}));
+    in_step(&mut a, &a_id, &mut b, &b_id);
+    assert!(b.end().success());
+    a.get("message.send", json!({"y7_id": b_id, "text": "this waits"}));
+    let log = text(&log_of(&mut a, &b_id)["log"]);
+    let folders = [&ada, &bob].map(|person| person.root().join("data").display().to_string());
+    let diff = |words: &[&str]| {
+        let done = Command::new(common::program()).args(["log", "diff"]).args(words).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stdout).unwrap())
+    };
+    assert_eq!(diff(&[&folders[0], &folders[1]]).0, Some(3), "one is in use");
+    let (code, words) = diff(&[&folders[0], &folders[1], "--snapshot"]);
+    assert_eq!(code, Some(1));
+    assert!(words.contains(&log) && words.contains("only in the first: device "), "{words}");
+    assert!(a.end().success());
+    let (_, json) = diff(&[&folders[0], &folders[1], "--json"]);
+    let logs: Value = serde_json::from_str(&json).unwrap();
+    let talk = list(&logs).iter().find(|diff| diff["log"] == *log).unwrap();
+    assert_eq!((list(&talk["only"][0]).len(), list(&talk["only"][1]).len()), (1, 0));
+    let (code, words) = diff(&[&folders[0], &folders[0]]);
+    assert_eq!(code, Some(0));
+    assert!(words.contains("all equal"), "{words}");
+}
+
+/// F1: rows that somebody took away behind the program's back come back from the log.
+#[test]
+fn a_rebuild_mends_what_the_logs_can_mend() {
+    let (ada, bob) = (Person::new(), Person::new());
+    let (mut a, mut b) = (ada.start(), bob.start());
+    let (_, b_id) = befriend(&mut a, &mut b);
+    a.get("message.send", json!({"y7_id": b_id, "text": "still here"}));
+    let log = log_of(&mut a, &b_id)["log"].clone();
+    let digest = a.get("log.digest", json!({}));
+    assert_eq!(logtool(&ada, &["rebuild", "--snapshot"]).status.code(), Some(3), "a folder in use is not written");
+    assert!(a.end().success());
+    let words = stdout(&logtool(&ada, &["rebuild"]));
+    assert!(words.contains("as it was") && !words.contains("MENDED"), "{words}");
+
+    lose_messages(&ada.root().join("data"), &text(&log));
+    let words = stdout(&logtool(&ada, &["rebuild"]));
+    assert_eq!(words.matches("MENDED").count(), 1, "{words}");
+    let mut a = ada.start();
+    assert_eq!(a.get("log.digest", json!({})), digest);
+    assert_eq!(common::messages(&mut a, &b_id).len(), 1);
+}
+
+fn lose_messages(folder: &Path, log: &str) {
+    let ledger = Home::open_existing(folder, Given::Nothing, false).unwrap().open_ledger().unwrap();
+    let mut batch = ledger.begin(&mut ChaCha20Rng::seed_from_u64(1)).unwrap();
+    let log: LogId = log.parse().unwrap();
+    for (key, _) in batch.scan(Table::Messages, &Span::prefix(log.as_bytes()), Order::Forward, usize::MAX).unwrap() {
+        RowsMut::delete(&mut batch, Table::Messages, &key).unwrap();
+    }
+    batch.commit().unwrap();
 }
 
 fn export(person: &Person, log: &str, format: &str, out: &Path) -> Output {

@@ -35,7 +35,7 @@ use crate::admit::LogSpec;
 use crate::body::Body;
 use crate::fold;
 use crate::id::Event;
-use crate::store::{Batch, Ledger, SubKeys};
+use crate::store::{Batch, Ledger, SubKeys, View};
 use crate::{tools, views};
 
 /// Events of one script.
@@ -89,6 +89,9 @@ fn agree(one: &Batch, other: &Batch, log: &LogId) {
     let unopened = [one, other].iter().any(|batch| !batch.unopened(log).expect("memory does not fail").is_empty());
     let [a, b] = [one, other].map(|batch| fold::digest(&**batch, log).expect("memory does not fail"));
     assert!(unopened || a == b, "the same live events, all opened, fold to different rows (S7)");
+    let logs = tools::diff([one, other]).expect("memory does not fail");
+    let only = |diff: &tools::LogDiff| diff.log == log.to_string() && diff.only.iter().any(|only| !only.is_empty());
+    assert!(!logs.iter().any(only), "a diff names events that one of two equal replicas lacks");
 }
 
 /// Everything that reads what bodies became.
@@ -111,6 +114,21 @@ fn reads(batch: &mut Batch, log: &LogId) {
     let before = fold::digest(&**batch, log).expect("memory does not fail");
     batch.rebuild_projections(log).expect("memory does not fail");
     assert_eq!(fold::digest(&**batch, log).expect("memory does not fail"), before, "a projection is no fold");
+    if batch.log(log).expect("memory does not fail").is_some() {
+        replayed(batch, log, before);
+    }
+}
+
+/// F1: folded anew it is what it was, and each number of events is a point as their heads are.
+fn replayed(view: &View, log: &LogId, digest: [u8; 32]) {
+    let at = |point: &tools::Point| {
+        tools::replay(view, log, point, tools::Words::Hidden, tools::Steps::Hidden).expect("memory does not fail")
+    };
+    let newest = at(&tools::Point::Newest);
+    assert_eq!(newest.projection, hex::encode(digest), "a replay ends elsewhere");
+    let half = at(&tools::Point::First(newest.events / 2));
+    let heads = half.heads.iter().map(|head| head.parse().expect("it was printed")).collect();
+    assert_eq!(at(&tools::Point::Heads(heads)), half, "a number of events is another point than their heads");
 }
 
 /// A device with its person's keys.

@@ -153,12 +153,14 @@ fn read(view: &View) -> Result<(), StorageError> {
     drop((view.device(), view.secret("fuzz"), view.newest_prekey(), view.prekeys(), view.addresses(&net)));
     drop((view.outbound(), view.setting("theme"), view.stats(), view.arrivals(0, 100)));
     drop(tools::list(view));
-    drop(tools::verify(view, None, &mut rng(4)));
+    drop((tools::verify(view, None, &mut rng(4)), tools::diff([view, view])));
     for log in specs().map(|spec| spec.id()) {
         drop((view.heads(&log), view.heads_digest(&log), view.clock(&log), view.members(&log), view.fork_proofs(&log)));
         drop((view.unopened(&log), view.acks(&log), view.draft(&log), fold::digest(view, &log)));
         drop((tools::show(view, &log, tools::Words::Shown), tools::export_json(view, &log, tools::Words::Shown)));
         drop(tools::export_automerge(view, &log));
+        let newest = tools::Point::Heads(view.heads(&log)?);
+        drop(tools::replay(view, &log, &newest, tools::Words::Shown, tools::Steps::Shown));
         drop((views::page(view, &[log], None, 50), views::conversation(view, &[log], &me.root.id())));
         drop((views::contacts(view, &log, 5), views::requests(view, &log, 5), views::settings(view, &log)));
         let lacks = y7ke_crypto::clock::Clock::new().lacks(&view.clock(&log)?);

@@ -64,7 +64,7 @@ pub fn show(view: &View, log: &LogId, words: Words) -> Result<Vec<ShownEvent>, S
     Ok(shown)
 }
 
-fn one(view: &View, event: &EventInfo, words: Words) -> Result<ShownEvent, StorageError> {
+pub(super) fn one(view: &View, event: &EventInfo, words: Words) -> Result<ShownEvent, StorageError> {
     let Header { log, device, seq, hlc, epoch, chain, class, deps, .. } = &event.header;
     let author = view.member_root(log, device)?;
     let (kind, says) = describe(view.content(&event.id)?, words);
@@ -94,10 +94,7 @@ fn describe(content: Option<Content>, words: Words) -> (&'static str, String) {
 
 /// What a body says. Ids in full: this is for finding things.
 fn says(body: &Body, words: Words) -> String {
-    let quoted = |text: &str| match words {
-        Words::Shown => format!("“{text}”"),
-        Words::Hidden => format!("{} bytes", text.len()),
-    };
+    let quoted = |text: &str| quoted(text, words);
     match body {
         Body::Opening(opening) => {
             let core = &opening.core.claim;
@@ -134,6 +131,14 @@ fn says(body: &Body, words: Words) -> String {
         }
         Body::Setting { key, value } => format!("{key} = {}", quoted(value)),
         Body::Unknown(number) => format!("kind {number}"),
+    }
+}
+
+/// What somebody wrote, or how long it is.
+pub(super) fn quoted(text: &str, words: Words) -> String {
+    match words {
+        Words::Shown => format!("“{text}”"),
+        Words::Hidden => format!("{} bytes", text.len()),
     }
 }
 

@@ -276,3 +276,40 @@ pub(crate) fn prekeys(view: &View, root: &RootId) -> Vec<Verified<Prekey>> {
     let rows = views::devices(view, root).unwrap();
     rows.into_iter().filter_map(|row| row.prekey).map(|prekey| prekey.verify().unwrap()).collect()
 }
+
+/// Ada asked, Bo accepted, both have each other's identity log.
+pub(crate) fn acquainted(storage: Storage) -> (Person, Person, LogId) {
+    let (mut ada, mut bo) = (Person::new(1, storage), Person::new(2, Storage::memory()));
+    let req_id = ada.request(&mut bo, 7);
+    let log = meet(&mut ada, &mut bo, req_id);
+    (ada, bo, log)
+}
+
+pub(crate) fn meet(ada: &mut Person, bo: &mut Person, req_id: RequestId) -> LogId {
+    let log = bo.accept(&req_id);
+    ada.meet(bo);
+    bo.meet(ada);
+    ada.know(LogSpec::conversation(ada.root, bo.root, req_id));
+    ada.fetch(bo, log);
+    ada.join(log, bo.root, req_id);
+    bo.fetch(ada, log);
+    log
+}
+
+/// Alternating, in bursts, fetched only now and then.
+pub(crate) fn talk(ada: &mut Person, bo: &mut Person, log: LogId, rounds: usize) {
+    for n in 0..rounds {
+        let (ada_root, bo_root) = (ada.root, bo.root);
+        ada.say(log, bo_root, &format!("ada {n}"));
+        if n % 3 == 0 {
+            ada.say(log, bo_root, &format!("ada {n} again"));
+        }
+        bo.say(log, ada_root, &format!("bo {n}"));
+        if n % 5 == 4 {
+            bo.fetch(ada, log);
+            ada.fetch(bo, log);
+        }
+    }
+    bo.fetch(ada, log);
+    ada.fetch(bo, log);
+}
