@@ -23,6 +23,7 @@ mod account;
 #[doc(hidden)]
 pub mod fuzz;
 mod read;
+mod redact;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod text;

@@ -1,11 +1,13 @@
-//! F1: a log as it stood, folded anew; two ledgers held against each other.
+//! F1, F2: a log as it stood, folded anew; two ledgers held against each other; a log without its words.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects by failing")]
 
 mod person;
 
 use y7ke_crypto::ids::{EventId, LogId};
+use y7ke_crypto::text::Name;
+use y7ke_ledger::body::Body;
 use y7ke_ledger::store::Storage;
-use y7ke_ledger::tools::{self, Point, ReplayError, State, Steps, Words};
+use y7ke_ledger::tools::{self, Capsule, Point, ReplayError, State, Steps, Words};
 
 use person::{Person, acquainted, talk};
 
@@ -123,4 +125,110 @@ fn f1_a_diff_names_the_events_that_only_one_has() {
     let mine = logs.iter().find(|diff| diff.log == ada.account().to_string()).unwrap();
     assert_eq!((mine.events[1], mine.is_same()), (None, false), "an account is one person's");
     assert!(tools::diff([&ada.view(), &ada.view()]).unwrap().iter().all(tools::LogDiff::is_same));
+}
+
+// ---- F2: capsules ----------------------------------------------------------------------------
+
+/// Stands in everything that is written here and nowhere in a capsule.
+const CANARY: &str = "canary";
+
+/// Ada and Bo with words everywhere: names, greetings, nicknames, settings, drafts, messages.
+fn wordy() -> (Person, Person, LogId) {
+    let (mut ada, mut bo, log) = acquainted(Storage::memory());
+    talk(&mut ada, &mut bo, log, 4);
+    ada.say(log, bo.root, "a canary sings “ï”");
+    bo.fetch(&ada, log);
+    let name = Name::new("Canary").unwrap();
+    let (root, key) = (bo.root, "theme".to_owned());
+    for body in [
+        Body::ContactName { root, name },
+        Body::Setting { key, value: CANARY.into() },
+        Body::Draft { log, text: CANARY.into() },
+    ] {
+        ada.note(&body);
+    }
+    (ada, bo, log)
+}
+
+fn packed(of: &Person, log: &LogId) -> Vec<u8> {
+    serde_json::to_vec(&tools::capsule(&of.view(), log).unwrap()).unwrap()
+}
+
+#[test]
+fn f2_a_capsule_replays_to_the_same_bytes_at_every_point() {
+    let (ada, bo, talked) = wordy();
+    for one in [&ada, &bo] {
+        for log in logs(one) {
+            let capsule = Capsule::from_json(&packed(one, &log)).unwrap();
+            let newest = capsule.replay(&Point::Newest, Steps::Shown).unwrap();
+            assert!(capsule.is_faithful(&newest));
+            for count in 0..=newest.of {
+                let (here, there) =
+                    (at(one, &log, &Point::First(count)), capsule.replay(&Point::First(count), Steps::Hidden));
+                let there = there.unwrap();
+                assert_eq!((&here.heads, here.events, &here.rows), (&there.heads, there.events, &there.rows));
+                if log == talked {
+                    assert_eq!(here.projection, there.projection, "no word of a message is in a row");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn f2_no_word_is_in_a_capsule() {
+    let (ada, bo, log) = wordy();
+    for one in [&ada, &bo] {
+        for log in logs(one) {
+            let bytes = packed(one, &log);
+            let text = String::from_utf8(bytes).unwrap().to_lowercase();
+            for word in [CANARY, "somebody", "sings", "ada 1", "hello"] {
+                assert!(!text.contains(word) && !text.contains(&hex::encode(word)), "{word}");
+                assert!(!text.contains(&hex::encode(word.to_uppercase())), "{word}");
+            }
+            assert!(!text.contains(&hex::encode("Canary")) && !text.contains(&hex::encode("Somebody")));
+        }
+    }
+    let shown = tools::show(&ada.view(), &log, Words::Hidden).unwrap();
+    let there = Capsule::from_json(&packed(&ada, &log)).unwrap().replay(&Point::Newest, Steps::Shown).unwrap();
+    let says = |event: &tools::ShownEvent| (event.says.clone(), event.kind, event.arrival);
+    let there: Vec<_> = there.steps.iter().map(|step| says(&step.event)).collect();
+    assert_eq!(shown.iter().map(says).collect::<Vec<_>>(), there, "sizes, kinds and arrivals stay");
+}
+
+#[test]
+fn f2_a_capsule_that_was_changed_is_refused_or_told() {
+    let (ada, _bo, log) = wordy();
+    let good = serde_json::to_value(tools::capsule(&ada.view(), &log).unwrap()).unwrap();
+    let refused = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut changed = good.clone();
+        change(&mut changed);
+        Capsule::from_json(&serde_json::to_vec(&changed).unwrap()).err().map(|fault| fault.to_string())
+    };
+    assert_eq!(refused(&|_| ()), None);
+    for (pointer, value) in [
+        ("/format", "y7ke-capsule/2".into()),
+        ("/kind", "diary".into()),
+        ("/log", "1f".into()),
+        ("/events", 3.into()),
+        ("/events/2/id", "zz".into()),
+        ("/events/2/root", "y7:1".into()),
+        ("/events/2/hlc", 1.into()),
+        ("/events/2/deps", vec!["0".repeat(64)].into()),
+        ("/events/2/deps", vec![good["events"][0]["id"].clone(); 17].into()),
+        ("/events/2/content", "lost".into()),
+        ("/events/0/content/body", "20".into()),
+        ("/events/3/sealed", serde_json::json!(["zz", 1])),
+        ("/events/0/content/body", "0".into()),
+        ("/events/1", good["events"][0].clone()),
+    ] {
+        let fault = refused(&|capsule| *capsule.pointer_mut(pointer).unwrap() = value.clone());
+        assert!(fault.is_some(), "{pointer}");
+    }
+    assert!(refused(&|capsule| capsule["more"] = 1.into()).is_some());
+
+    let mut shorter = good.clone();
+    shorter["events"].as_array_mut().unwrap().pop();
+    let shorter = Capsule::from_json(&serde_json::to_vec(&shorter).unwrap()).unwrap();
+    assert!(!shorter.is_faithful(&shorter.replay(&Point::Newest, Steps::Hidden).unwrap()), "an event is gone");
 }

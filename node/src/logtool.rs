@@ -4,6 +4,7 @@
 //! y7 log list [--json] | show LOG [--json] | verify [LOG] | rebuild
 //! y7 log replay LOG [--at HEADS|TIME|N] [--step] [--json] | diff DIR_A DIR_B [--json]
 //! y7 log export LOG --format json|automerge --out FILE
+//! y7 log capsule LOG --out FILE | replay-capsule FILE [--at HEADS|TIME|N] [--step] [--json]
 //!        … [--data-dir DIR] [--passphrase-file FILE] [--snapshot]
 //! ```
 //!
@@ -16,15 +17,17 @@ mod point;
 mod rebuild;
 mod words;
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use y7ke_crypto::ids::LogId;
 use y7ke_ledger::store::{StorageError, View};
-use y7ke_ledger::tools::{self, ExportError, Point, ReplayError, Steps, Words};
+use y7ke_ledger::tools::{
+    self, Capsule, CapsuleFault, ExportError, MOST_CAPSULE_BYTES, Point, ReplayError, State, Steps, Words,
+};
 
 use self::copy::Copy;
 use crate::home::StartError;
@@ -50,6 +53,13 @@ pub struct LogOptions {
 enum What {
     #[command(flatten)]
     One(One),
+    /// A log as it stood at some point, out of a file that `capsule` wrote
+    ReplayCapsule {
+        /// The capsule
+        file: PathBuf,
+        #[command(flatten)]
+        how: How,
+    },
     /// What two folders hold otherwise; exit code 1 if they do
     Diff {
         /// A folder
@@ -65,6 +75,20 @@ enum What {
     },
     /// Fold anew, in the folder itself, all that is shown of the logs
     Rebuild,
+}
+
+/// How to replay.
+#[derive(Args, Debug)]
+struct How {
+    /// Up to these heads, this time (2026-11-26T09:30:00Z, or ms since 1970), or so many events
+    #[arg(long, value_name = "HEADS|TIME|N", value_parser = point::parse)]
+    at: Option<Point>,
+    /// Also each event, and what it changed
+    #[arg(long)]
+    step: bool,
+    /// As a JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Tools that read one folder.
@@ -93,15 +117,8 @@ enum One {
     Replay {
         /// Id of the log, 64 hex digits
         log: LogId,
-        /// Up to these heads, this time (2026-11-26T09:30:00Z, or ms since 1970), or so many events
-        #[arg(long, value_name = "HEADS|TIME|N", value_parser = point::parse)]
-        at: Option<Point>,
-        /// Also each event, and what it changed
-        #[arg(long)]
-        step: bool,
-        /// As a JSON object
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        how: How,
     },
     /// Write a log to a file
     Export {
@@ -110,6 +127,14 @@ enum One {
         /// json: everything that opens; automerge: a document with equal heads
         #[arg(long)]
         format: Format,
+        /// File to write; it must not be there yet
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Write a log without its words to a file, for whoever looks for a fault: it replays as the log does
+    Capsule {
+        /// Id of the log, 64 hex digits
+        log: LogId,
         /// File to write; it must not be there yet
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -143,6 +168,22 @@ pub enum LogFault {
     /// There is no such point in a log.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// A file is no capsule.
+    #[error(transparent)]
+    Capsule(#[from] CapsuleFault),
+    /// A capsule folds to something else than it names.
+    #[error(
+        "this capsule replays to another projection than it was made with: it was changed, or this version folds otherwise"
+    )]
+    Unfaithful,
+    /// A file that is to be read cannot be.
+    #[error("{file} cannot be read ({why})")]
+    Input {
+        /// Which.
+        file: String,
+        /// What the system said.
+        why: io::Error,
+    },
     /// What was found could not be written as JSON: a bug of ours.
     #[error("the answer cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -162,8 +203,8 @@ impl LogFault {
         match self {
             Self::Usage(_) => 2,
             Self::Start(fault) => fault.exit_code(),
-            Self::Output { .. } => 5,
-            Self::Storage(_) | Self::Replay(ReplayError::Storage(_)) => 6,
+            Self::Output { .. } | Self::Input { .. } => 5,
+            Self::Capsule(_) | Self::Unfaithful | Self::Storage(_) | Self::Replay(ReplayError::Storage(_)) => 6,
             Self::NoLog(_) | Self::Export(_) | Self::Replay(_) | Self::Json(_) => 1,
         }
     }
@@ -176,6 +217,7 @@ pub fn run(options: LogOptions) -> Result<ExitCode, LogFault> {
     let folder = || data_dir(folder, std::env::var_os(crate::options::DATA_DIR_VARIABLE));
     match what {
         What::One(what) => read(&Copy::of(&folder()?, passphrase, snapshot)?.view()?, what),
+        What::ReplayCapsule { file, how } => replay_capsule(&file, &how),
         What::Diff { dir_a, dir_b, other_passphrase_file, json } => {
             let one = Copy::of(&dir_a, passphrase, snapshot)?;
             let other = Copy::of(&dir_b, other_passphrase_file.as_deref(), snapshot)?;
@@ -190,15 +232,39 @@ fn read(view: &View, what: One) -> Result<ExitCode, LogFault> {
         One::List { json } => say(&list(view, json)?),
         One::Show { log, json } => say(&show(view, &known(view, log)?, json)?),
         One::Verify { log } => verify(view, log),
-        One::Replay { log, at, step, json } => say(&replay(view, &log, at, step, json)?),
+        One::Replay { log, how } => replay(view, &log, &how),
         One::Export { log, format, out } => export(view, &known(view, log)?, format, &out),
+        One::Capsule { log, out } => write(&out, &serde_json::to_vec(&tools::capsule(view, &log)?)?),
     }
 }
 
-fn replay(view: &View, log: &LogId, at: Option<Point>, step: bool, json: bool) -> Result<String, LogFault> {
-    let steps = if step { Steps::Shown } else { Steps::Hidden };
-    let state = tools::replay(view, log, &at.unwrap_or(Point::Newest), Words::Shown, steps)?;
-    Ok(if json { serde_json::to_string(&state)? } else { words::state(&state) })
+fn replay(view: &View, log: &LogId, how: &How) -> Result<ExitCode, LogFault> {
+    let state = tools::replay(view, log, &how.point(), Words::Shown, how.steps())?;
+    say(&how.told(&state)?)
+}
+
+fn replay_capsule(file: &Path, how: &How) -> Result<ExitCode, LogFault> {
+    let unreadable = |why| LogFault::Input { file: file.display().to_string(), why };
+    let mut bytes = Vec::new();
+    File::open(file).and_then(|opened| opened.take(MOST_CAPSULE_BYTES).read_to_end(&mut bytes)).map_err(unreadable)?;
+    let capsule = Capsule::from_json(&bytes)?;
+    let state = capsule.replay(&how.point(), how.steps())?;
+    say(&how.told(&state)?)?;
+    if capsule.is_faithful(&state) { Ok(ExitCode::SUCCESS) } else { Err(LogFault::Unfaithful) }
+}
+
+impl How {
+    fn point(&self) -> Point {
+        self.at.clone().unwrap_or(Point::Newest)
+    }
+
+    fn steps(&self) -> Steps {
+        if self.step { Steps::Shown } else { Steps::Hidden }
+    }
+
+    fn told(&self, state: &State) -> Result<String, LogFault> {
+        Ok(if self.json { serde_json::to_string(state)? } else { words::state(state) })
+    }
 }
 
 fn diff(views: [&View; 2], json: bool) -> Result<ExitCode, LogFault> {
@@ -233,13 +299,17 @@ fn export(view: &View, log: &LogId, format: Format, out: &Path) -> Result<ExitCo
         Format::Json => serde_json::to_vec_pretty(&tools::export_json(view, log, Words::Shown)?)?,
         Format::Automerge => tools::export_automerge(view, log)?,
     };
-    let written = new_file(out).and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()));
+    write(out, &bytes)
+}
+
+fn write(out: &Path, bytes: &[u8]) -> Result<ExitCode, LogFault> {
+    let written = new_file(out).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     written.map_err(|why| LogFault::Output { file: out.display().to_string(), why })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// An export may hold texts in the clear: for its owner alone, and never over another file.
-fn new_file(path: &Path) -> io::Result<std::fs::File> {
+fn new_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

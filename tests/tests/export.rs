@@ -117,6 +117,39 @@ fn a_log_is_replayed_to_any_point() {
     assert_eq!(logtool(&ada, &["replay", &log, "--at", &"0".repeat(64)]).status.code(), Some(1));
 }
 
+/// F2: a capsule has no word in it, and replays where there is no folder.
+#[test]
+fn a_capsule_replays_elsewhere() {
+    let (ada, bob) = (Person::new(), Person::new());
+    let (mut a, mut b) = (ada.start(), bob.start());
+    let (a_id, b_id) = befriend(&mut a, &mut b);
+    a.get("message.send", json!({"y7_id": b_id, "text": "nobody else is to read this"}));
+    in_step(&mut a, &a_id, &mut b, &b_id);
+    let entry = log_of(&mut a, &b_id);
+    let digest = a.get("log.digest", json!({"log": entry["log"]}))["projection"].clone();
+    assert!(a.end().success());
+    let file = ada.root().join("talk.capsule");
+    let out = file.display().to_string();
+    stdout(&logtool(&ada, &["capsule", &text(&entry["log"]), "--out", &out]));
+    let capsule = std::fs::read_to_string(&file).unwrap();
+    assert!(!capsule.contains("nobody else") && !capsule.contains(&hex_of("nobody else")));
+
+    let replay = |words: &[&str]| {
+        Command::new(common::program()).args(["log", "replay-capsule", &out]).args(words).output().unwrap()
+    };
+    let state: Value = serde_json::from_str(&stdout(&replay(&["--json"]))).unwrap();
+    assert_eq!((&state["projection"], &state["heads"]), (&digest, &entry["heads"]));
+    assert!(stdout(&replay(&["--step", "--at", "3"])).contains("3 of "));
+    std::fs::write(&file, capsule.replacen(digest.as_str().unwrap(), &"0".repeat(64), 1)).unwrap();
+    let unfaithful = replay(&[]);
+    assert_eq!(unfaithful.status.code(), Some(6));
+    assert!(String::from_utf8_lossy(&unfaithful.stderr).contains("another projection"));
+    std::fs::write(&file, &capsule[..capsule.len() / 2]).unwrap();
+    assert_eq!(replay(&[]).status.code(), Some(6), "half a file");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(replay(&[]).status.code(), Some(5));
+}
+
 /// F1: what only one of two folders has is told, and the exit code says whether there is anything.
 #[test]
 fn two_folders_are_held_against_each_other() {
@@ -167,6 +200,10 @@ fn a_rebuild_mends_what_the_logs_can_mend() {
     let mut a = ada.start();
     assert_eq!(a.get("log.digest", json!({})), digest);
     assert_eq!(common::messages(&mut a, &b_id).len(), 1);
+}
+
+fn hex_of(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn lose_messages(folder: &Path, log: &str) {

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use slint::{Global, Model, ModelRc, VecModel};
 use y7ke::model::desk::Act;
+use y7ke::model::timeline::SHOWN;
 use y7ke::ui::{self, MessageRow, Pane};
 
 use self::profile::{Person, befriend};
@@ -53,13 +54,15 @@ fn main() {
     let began = now();
     let ids = fill(&full, folder.path(), messages);
     fill(&empty, &folder.path().join("more"), 0);
+    // A longer one is shown in stretches of so many.
+    let rows = messages.min(SHOWN);
     println!("a profile with {messages} messages was made in {:.1} s\n", began.elapsed().as_secs_f64());
     println!("| work | ours | rival | ratio | bar |\n|---|---|---|---|---|");
     match Display::start() {
-        Some(display) => in_a_window(&display, (&full, messages), (&empty, 0)),
+        Some(display) => in_a_window(&display, (&full, rows), (&empty, 0)),
         None => println!("the real window is left out: Xvfb is not installed"),
     }
-    in_memory(&full, &ids, messages);
+    in_memory(&full, &ids, rows);
 }
 
 /// Ids of three people: with one all was said, with one a little, with one nothing.

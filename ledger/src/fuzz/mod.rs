@@ -24,6 +24,7 @@ pub use crate::body::fuzz::decode as body;
 use crate::fork::ForkProof;
 use crate::id::Event;
 use crate::store::{Admission, Batch, Ledger, SubKeys};
+use crate::tools::{Capsule, Point, Steps};
 pub use disk::{Disk, Image};
 pub use folds::folds;
 pub(crate) use folds::rng;
@@ -36,6 +37,7 @@ pub type Target = fn(&[u8]);
 pub const ALL: &[(&str, Target)] = &[
     ("blocks", blocks),
     ("body", body),
+    ("capsule", capsule),
     ("folds", folds),
     ("fork_proof", fork_proof),
     ("graph", graph),
@@ -50,6 +52,17 @@ pub fn fork_proof(data: &[u8]) {
     if let Ok(proof) = ForkProof::from_bytes(data) {
         assert_eq!(proof.to_bytes(), data);
     }
+}
+
+/// A capsule of anybody: what opens replays, and any number of its events is the point that their heads are.
+pub fn capsule(data: &[u8]) {
+    let Ok(capsule) = Capsule::from_json(data) else { return };
+    let at = |point: &Point| capsule.replay(point, Steps::Shown);
+    let Ok(newest) = at(&Point::Newest) else { return };
+    let half = at(&Point::First(newest.events / 2)).expect("less of what replays");
+    let heads = half.heads.iter().map(|head| head.parse().expect("it was printed")).collect();
+    let again = at(&Point::Heads(heads)).expect("heads that were told");
+    assert_eq!(again, half, "a number of events is another point than their heads");
 }
 
 /// Rows of a damaged or hostile file: refused, never a panic.

@@ -1,6 +1,7 @@
 //! A log as it stood at a point in time: its events folded anew, in memory.
 //!
 //! ```text
+//! source  a ledger │ a capsule
 //! point   heads ─ these and their ancestors │ time ─ hybrid time up to it │ n ─ the first n in the order of display
 //!                              └───────── a set closed under ancestors: a past that there was ─────────┘
 //! events ─ fold one by one ─▶ rows in memory ─┬─ digest: that of every device which held just these events (S7)
@@ -16,11 +17,11 @@ use serde::Serialize;
 use thiserror::Error;
 use y7ke_crypto::ids::{EventId, LogId};
 
-use super::each;
 use super::show::{ShownEvent, Words, one, quoted};
-use crate::fold::{self, Change, LogKind};
+use super::{deps_of, each};
+use crate::fold::{self, Change, EventMeta, LogKind};
 use crate::rows::{MemRows, Order, Rows, Span, Table, Visit};
-use crate::store::{Content, EventInfo, StorageError, View};
+use crate::store::{Content, LogInfo, StorageError, View};
 use crate::views::{self, EventAt, Events, MessageRow, Opened};
 
 /// Up to where a log is replayed.
@@ -107,65 +108,127 @@ pub struct Step {
     pub changed: Option<String>,
 }
 
+/// Where the events of a log come from.
+pub(super) trait Source {
+    /// The log, and what it is for.
+    fn of(&self) -> (LogId, LogKind);
+
+    /// How many events count.
+    fn live(&self) -> u64;
+
+    /// Visits every event, live or not, behind what it depends on.
+    fn graph(&self, visit: &mut dyn FnMut(EventId, Vec<EventId>)) -> Result<(), StorageError>;
+
+    /// Visits the live events in the order of display.
+    fn each(&self, visit: &mut Visitor<'_>) -> Result<(), StorageError>;
+
+    /// What an event says.
+    fn content(&self, id: &EventId) -> Result<Content, StorageError>;
+
+    /// An event as a person reads it.
+    fn shown(&self, id: &EventId, words: Words) -> Result<Option<ShownEvent>, StorageError>;
+}
+
+/// Receives events and what each of them depends on; `Break` stops the walk.
+pub(super) type Visitor<'v> = dyn FnMut(EventMeta, Vec<EventId>) -> Result<ControlFlow<()>, StorageError> + 'v;
+
 /// Folds `log` up to `point`.
 pub fn replay(view: &View, log: &LogId, point: &Point, words: Words, steps: Steps) -> Result<State, ReplayError> {
     let info = view.log(log)?.ok_or(ReplayError::UnknownLog(*log))?;
+    run(&Stored { view, info }, point, words, steps)
+}
+
+/// Folds what a source has up to `point`.
+pub(super) fn run<S: Source>(source: &S, point: &Point, words: Words, steps: Steps) -> Result<State, ReplayError> {
     let past = match point {
-        Point::Heads(heads) => Some(ancestors(view, log, heads)?),
+        Point::Heads(heads) => Some(ancestors(source, heads)?),
         Point::Newest | Point::Time(_) | Point::First(_) => None,
     };
-    let mut replay = Replay { view, words, rows: MemRows::new(), heads: BTreeSet::new(), events: 0, closed: 0 };
+    let mut replay = Replay { source, words, rows: MemRows::new(), heads: BTreeSet::new(), events: 0, closed: 0 };
     let mut told = Vec::new();
-    view.visit_live(log, 0, &mut |event| {
+    source.each(&mut |meta, deps| {
         match point {
             Point::First(count) if replay.events == *count => return Ok(ControlFlow::Break(())),
-            Point::Time(until) if event.header.hlc > *until => return Ok(ControlFlow::Break(())),
-            Point::Heads(_) if past.as_ref().is_some_and(|past| !past.contains(&event.id)) => {}
+            Point::Time(until) if meta.hlc > *until => return Ok(ControlFlow::Break(())),
+            Point::Heads(_) if past.as_ref().is_some_and(|past| !past.contains(&meta.id)) => {}
             _ => {
-                let changed = replay.take(&event)?;
-                if steps == Steps::Shown {
-                    told.push(Step { event: one(view, &event, words)?, changed: changed.as_ref().map(in_words) });
+                let changed = replay.take(&meta, &deps)?.as_ref().map(in_words);
+                if let (Steps::Shown, Some(event)) = (steps, source.shown(&meta.id, words)?) {
+                    told.push(Step { event, changed });
                 }
             }
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    let (log, kind) = source.of();
     Ok(State {
         log: log.to_string(),
-        kind: info.spec.kind().name(),
+        kind: kind.name(),
         heads: replay.heads.iter().map(ToString::to_string).collect(),
         events: replay.events,
-        of: info.live,
+        of: source.live(),
         closed: replay.closed,
-        projection: hex::encode(fold::digest(&replay, log)?),
+        projection: hex::encode(fold::digest(&replay, &log)?),
         rows: replay.counts(),
-        messages: if info.spec.kind() == LogKind::Conversation { replay.messages(log)? } else { Vec::new() },
+        messages: if kind == LogKind::Conversation { replay.messages(&log)? } else { Vec::new() },
         steps: told,
     })
 }
 
 /// These events, and everything that they depend on.
-fn ancestors(view: &View, log: &LogId, heads: &[EventId]) -> Result<BTreeSet<EventId>, ReplayError> {
+fn ancestors(source: &impl Source, heads: &[EventId]) -> Result<BTreeSet<EventId>, ReplayError> {
     let mut graph = Vec::new();
-    each(view, log, &mut |event| {
-        graph.push((event.id, event.header.deps));
-        Ok(())
-    })?;
+    source.graph(&mut |id, deps| graph.push((id, deps)))?;
     let mut past: BTreeSet<EventId> = heads.iter().copied().collect();
     let mut sought = past.clone();
     // Newest first: whoever depends on an event was met before it.
     for (id, deps) in graph.into_iter().rev() {
         if past.contains(&id) {
             sought.remove(&id);
-            past.extend(deps.iter().map(|dep| dep.id));
+            past.extend(deps);
         }
     }
     sought.pop_first().map_or(Ok(past), |head| Err(ReplayError::UnknownEvent(head)))
 }
 
-/// The rows folded so far, and the events that they point to.
-struct Replay<'v> {
+/// A log of a ledger.
+struct Stored<'v> {
     view: &'v View,
+    info: LogInfo,
+}
+
+impl Source for Stored<'_> {
+    fn of(&self) -> (LogId, LogKind) {
+        (self.info.log, self.info.spec.kind())
+    }
+
+    fn live(&self) -> u64 {
+        self.info.live
+    }
+
+    fn graph(&self, visit: &mut dyn FnMut(EventId, Vec<EventId>)) -> Result<(), StorageError> {
+        each(self.view, &self.info.log, &mut |event| {
+            visit(event.id, deps_of(&event));
+            Ok(())
+        })
+    }
+
+    fn each(&self, visit: &mut Visitor<'_>) -> Result<(), StorageError> {
+        self.view.visit_live(&self.info.log, 0, &mut |event| visit(self.view.fold_meta(&event)?, deps_of(&event)))
+    }
+
+    fn content(&self, id: &EventId) -> Result<Content, StorageError> {
+        Ok(self.view.content(id)?.unwrap_or(Content::Missing))
+    }
+
+    fn shown(&self, id: &EventId, words: Words) -> Result<Option<ShownEvent>, StorageError> {
+        self.view.event(id)?.map(|event| one(self.view, &event, words)).transpose()
+    }
+}
+
+/// The rows folded so far, and the events that they point to.
+struct Replay<'s, S> {
+    source: &'s S,
     words: Words,
     rows: MemRows,
     heads: BTreeSet<EventId>,
@@ -173,18 +236,17 @@ struct Replay<'v> {
     closed: u64,
 }
 
-impl Replay<'_> {
-    fn take(&mut self, event: &EventInfo) -> Result<Option<Change>, StorageError> {
+impl<S: Source> Replay<'_, S> {
+    fn take(&mut self, meta: &EventMeta, deps: &[EventId]) -> Result<Option<Change>, StorageError> {
         self.events += 1;
-        event.header.deps.iter().for_each(|dep| _ = self.heads.remove(&dep.id));
-        self.heads.insert(event.id);
-        let meta = self.view.fold_meta(event)?;
-        Ok(match self.view.content(&event.id)? {
-            Some(Content::Body(body)) => fold::apply(&mut self.rows, &meta, &body)?,
-            Some(Content::NoEffect) => fold::settle(&mut self.rows, &meta).map(|()| None)?,
-            Some(Content::Sealed | Content::Missing) | None => {
+        deps.iter().for_each(|dep| _ = self.heads.remove(dep));
+        self.heads.insert(meta.id);
+        Ok(match self.source.content(&meta.id)? {
+            Content::Body(body) => fold::apply(&mut self.rows, meta, &body)?,
+            Content::NoEffect => fold::settle(&mut self.rows, meta).map(|()| None)?,
+            Content::Sealed | Content::Missing => {
                 self.closed += 1;
-                fold::unopened(&mut self.rows, &meta)?
+                fold::unopened(&mut self.rows, meta)?
             }
         })
     }
@@ -210,7 +272,7 @@ impl Replay<'_> {
     }
 }
 
-impl Rows for Replay<'_> {
+impl<S: Source> Rows for Replay<'_, S> {
     type Error = StorageError;
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
@@ -222,13 +284,18 @@ impl Rows for Replay<'_> {
     }
 }
 
-impl Events for Replay<'_> {
-    fn locate(&self, id: &EventId) -> Result<Option<EventAt>, StorageError> {
-        self.view.locate(id)
+impl<S: Source> Events for Replay<'_, S> {
+    /// No view of one log asks for it.
+    fn locate(&self, _id: &EventId) -> Result<Option<EventAt>, StorageError> {
+        Ok(None)
     }
 
     fn body(&self, at: &EventAt) -> Result<Opened, StorageError> {
-        self.view.body(at)
+        Ok(match self.source.content(&at.id)? {
+            Content::Body(body) => Opened::Body(body),
+            Content::NoEffect => Opened::Nothing,
+            Content::Sealed | Content::Missing => Opened::Closed,
+        })
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn one(view: &View, event: &EventInfo, words: Words) -> Result<ShownE
     })
 }
 
-fn describe(content: Option<Content>, words: Words) -> (&'static str, String) {
+pub(super) fn describe(content: Option<Content>, words: Words) -> (&'static str, String) {
     match content {
         Some(Content::Body(body)) => (body.kind().map_or("unknown", |kind| kind.name()), says(&body, words)),
         Some(Content::NoEffect) => ("unknown", String::new()),

@@ -47,6 +47,23 @@ fn every_kind_has_a_vector_and_keeps_its_bytes() {
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), Kind::ALL);
 }
 
+/// F2: without its words a body is one still, of the same kind and hardly another size, and has no word left.
+#[test]
+fn f2_a_redacted_body_is_one_without_words() {
+    for (name, body) in samples::all() {
+        let redacted = body.clone().redacted();
+        assert_eq!(decode(&redacted, &redacted.to_bytes()).as_ref(), Ok(&redacted), "{name}");
+        assert_eq!(redacted.kind(), body.kind());
+        assert_eq!(redacted.clone().redacted(), redacted, "{name}");
+        assert!(redacted.to_bytes().len() <= body.to_bytes().len(), "{name}");
+    }
+    let text = |text: &str| Body::Text { text: text.into(), reply_to: None };
+    assert_eq!(text("grüße").redacted(), text("xxxxxxx"));
+    let name = |name: &str| Body::Profile { name: Name::new(name).unwrap() };
+    assert_eq!(name("Zoë").redacted(), name("xxxx"));
+    assert_eq!(name(&"ë".repeat(64)).redacted(), name(&"x".repeat(64)), "no more characters than a name may have");
+}
+
 /// Bytes that are no body, and what is said of them: `name <tab> class <tab> hex <tab> fault`.
 #[test]
 fn every_refused_vector_is_refused_in_the_same_words() {
