@@ -25,7 +25,7 @@ mod tests;
 
 use y7ke_crypto::ids::{DeviceId, EventId, LogId, RequestId, RootId};
 
-pub use digest::{digest, digest_all};
+pub use digest::{digest, digest_all, fingerprint};
 
 use crate::body::Body;
 use crate::rows::{Order, Place, RowsMut, Span, Table};

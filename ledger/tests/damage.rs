@@ -58,6 +58,33 @@ fn f4_live_forks_export_as_json_and_not_as_automerge() {
     assert_eq!(verify(&bo.view()).bad, []);
 }
 
+/// F1: an event that does not count is no point of its log, though `show` lists it.
+#[test]
+fn f1_an_event_that_does_not_count_is_no_point() {
+    let (mut ada, mut bo) = (Person::new(1, Storage::memory()), Person::new(2, Storage::memory()));
+    let req_id = ada.request(&mut bo, 7);
+    let log = bo.accept(&req_id);
+    ada.know(LogSpec::conversation(ada.root, bo.root, req_id));
+    ada.fetch(&bo, log);
+    let join = Body::Join { chain: ada.chain.clone() };
+    ada.write(|person, batch| person.append(batch, log, &join));
+    bo.fetch(&ada, log);
+    for n in [1, 2] {
+        let variant = ada.next_event(log, &Body::Cut { device: DeviceId::from([n; 32]) });
+        bo.take(&variant);
+    }
+    let view = bo.view();
+    let dead = tools::show(&view, &log, Words::Hidden).unwrap().into_iter().find(|event| !event.live).unwrap();
+    let at = tools::Point::Heads(vec![dead.message_id.parse().unwrap()]);
+    let refused = tools::replay(&view, &log, &at, Words::Hidden, tools::Steps::Hidden).unwrap_err();
+    assert!(matches!(refused, tools::ReplayError::NotLive(_)), "{refused}");
+    let whole = tools::replay(&view, &log, &tools::Point::Newest, Words::Hidden, tools::Steps::Hidden).unwrap();
+    assert_eq!(whole.projection, hex::encode(bo.digest(&log)));
+    let capsule = tools::capsule(&view, &log).unwrap().to_json().unwrap();
+    let there = tools::Capsule::from_json(&capsule).unwrap();
+    assert!(there.is_faithful(&there.replay(&tools::Point::Newest, tools::Steps::Hidden).unwrap()));
+}
+
 #[test]
 fn an_unknown_log_is_said_to_be_unknown() {
     let ada = Person::new(1, Storage::memory());

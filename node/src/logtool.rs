@@ -204,14 +204,35 @@ impl LogFault {
             Self::Usage(_) => 2,
             Self::Start(fault) => fault.exit_code(),
             Self::Output { .. } | Self::Input { .. } => 5,
-            Self::Capsule(_) | Self::Unfaithful | Self::Storage(_) | Self::Replay(ReplayError::Storage(_)) => 6,
+            Self::Capsule(_) | Self::Unfaithful | Self::Storage(_) => 6,
+            Self::Replay(ReplayError::Storage(_) | ReplayError::Capsule(_)) => 6,
             Self::NoLog(_) | Self::Export(_) | Self::Replay(_) | Self::Json(_) => 1,
         }
     }
 }
 
+impl LogOptions {
+    /// An option that says nothing to a tool is a mistake of whoever gave it.
+    fn all_count(&self) -> Result<(), UsageError> {
+        let (folder, passphrase, snapshot) = match &self.what {
+            What::One(_) => (true, true, true),
+            What::Rebuild => (true, true, false),
+            What::Diff { .. } => (false, true, true),
+            What::ReplayCapsule { .. } => (false, false, false),
+        };
+        let given = [
+            ("--data-dir", self.data_dir.is_some(), folder),
+            ("--passphrase-file", self.passphrase_file.is_some(), passphrase),
+            ("--snapshot", self.snapshot, snapshot),
+        ];
+        let idle = given.into_iter().find(|(_, given, counts)| *given && !counts);
+        idle.map_or(Ok(()), |(option, ..)| Err(UsageError::Idle(option)))
+    }
+}
+
 /// Runs one tool.
 pub fn run(options: LogOptions) -> Result<ExitCode, LogFault> {
+    options.all_count()?;
     let LogOptions { data_dir: folder, passphrase_file: passphrase, snapshot, what } = options;
     let passphrase = passphrase.as_deref();
     let folder = || data_dir(folder, std::env::var_os(crate::options::DATA_DIR_VARIABLE));
@@ -232,9 +253,9 @@ fn read(view: &View, what: One) -> Result<ExitCode, LogFault> {
         One::List { json } => say(&list(view, json)?),
         One::Show { log, json } => say(&show(view, &known(view, log)?, json)?),
         One::Verify { log } => verify(view, log),
-        One::Replay { log, how } => replay(view, &log, &how),
+        One::Replay { log, how } => replay(view, &known(view, log)?, &how),
         One::Export { log, format, out } => export(view, &known(view, log)?, format, &out),
-        One::Capsule { log, out } => write(&out, &serde_json::to_vec(&tools::capsule(view, &log)?)?),
+        One::Capsule { log, out } => write(&out, &tools::capsule(view, &known(view, log)?)?.to_json()?),
     }
 }
 
@@ -246,7 +267,9 @@ fn replay(view: &View, log: &LogId, how: &How) -> Result<ExitCode, LogFault> {
 fn replay_capsule(file: &Path, how: &How) -> Result<ExitCode, LogFault> {
     let unreadable = |why| LogFault::Input { file: file.display().to_string(), why };
     let mut bytes = Vec::new();
-    File::open(file).and_then(|opened| opened.take(MOST_CAPSULE_BYTES).read_to_end(&mut bytes)).map_err(unreadable)?;
+    File::open(file)
+        .and_then(|opened| opened.take(MOST_CAPSULE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
     let capsule = Capsule::from_json(&bytes)?;
     let state = capsule.replay(&how.point(), how.steps())?;
     say(&how.told(&state)?)?;

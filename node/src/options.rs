@@ -79,6 +79,9 @@ pub enum UsageError {
     /// More bootstraps than we are willing to keep connected.
     #[error("--bootstrap was given {0} times; at most {MAX_BOOTSTRAPS} make sense")]
     TooManyBootstraps(usize),
+    /// An option of another tool.
+    #[error("{0} says nothing to this tool; leave it out")]
+    Idle(&'static str),
     /// `none` together with others.
     #[error("--bootstrap none means no bootstrap at all and cannot stand beside another one")]
     NoneAndMore,

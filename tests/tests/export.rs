@@ -188,30 +188,38 @@ fn a_rebuild_mends_what_the_logs_can_mend() {
     let (_, b_id) = befriend(&mut a, &mut b);
     a.get("message.send", json!({"y7_id": b_id, "text": "still here"}));
     let log = log_of(&mut a, &b_id)["log"].clone();
+    a.get("contact.rename", json!({"y7_id": b_id, "name": "Bobby"}));
     let digest = a.get("log.digest", json!({}));
-    assert_eq!(logtool(&ada, &["rebuild", "--snapshot"]).status.code(), Some(3), "a folder in use is not written");
+    let account =
+        list(&a.get("log.list", json!({}))).iter().find(|log| log["kind"] == "account").unwrap()["log"].clone();
+    assert_eq!(logtool(&ada, &["rebuild"]).status.code(), Some(3), "a folder in use is not written");
     assert!(a.end().success());
+    assert_eq!(logtool(&ada, &["rebuild", "--snapshot"]).status.code(), Some(2), "it writes, so no snapshot will do");
     let words = stdout(&logtool(&ada, &["rebuild"]));
     assert!(words.contains("as it was") && !words.contains("MENDED"), "{words}");
 
-    lose_messages(&ada.root().join("data"), &text(&log));
-    let words = stdout(&logtool(&ada, &["rebuild"]));
-    assert_eq!(words.matches("MENDED").count(), 1, "{words}");
+    for (table, log) in [(Table::Messages, &log), (Table::ContactNames, &account)] {
+        lose(&ada.root().join("data"), table, &text(log));
+        let words = stdout(&logtool(&ada, &["rebuild"]));
+        assert_eq!(words.matches("MENDED").count(), 1, "{table:?}: {words}");
+    }
     let mut a = ada.start();
     assert_eq!(a.get("log.digest", json!({})), digest);
     assert_eq!(common::messages(&mut a, &b_id).len(), 1);
+    assert_eq!(list(&a.get("contact.list", json!({})))[0]["name"], "Bobby");
 }
 
 fn hex_of(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn lose_messages(folder: &Path, log: &str) {
+/// Takes a log's rows away, as a bug or a bad disk would.
+fn lose(folder: &Path, table: Table, log: &str) {
     let ledger = Home::open_existing(folder, Given::Nothing, false).unwrap().open_ledger().unwrap();
     let mut batch = ledger.begin(&mut ChaCha20Rng::seed_from_u64(1)).unwrap();
     let log: LogId = log.parse().unwrap();
-    for (key, _) in batch.scan(Table::Messages, &Span::prefix(log.as_bytes()), Order::Forward, usize::MAX).unwrap() {
-        RowsMut::delete(&mut batch, Table::Messages, &key).unwrap();
+    for (key, _) in batch.scan(table, &Span::prefix(log.as_bytes()), Order::Forward, usize::MAX).unwrap() {
+        RowsMut::delete(&mut batch, table, &key).unwrap();
     }
     batch.commit().unwrap();
 }

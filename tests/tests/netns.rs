@@ -150,13 +150,8 @@ fn lan_only_and_back_take_effect_while_both_run() {
     a.until("nobody reached", |node| (way(node, &b_id) == Value::Null).then_some(()));
     let kept = [say(&mut a, &b_id), say(&mut b, &a_id)];
     // Whoever has something for them calls every half second to four seconds.
-    let end = Deadline::after(Duration::from_secs(6));
-    while !end.left().is_zero() {
-        a.pump(end.left());
-        b.drain();
-    }
-    let came = |node: &Node, word: &str| node.events.iter().any(|event| event["message"]["text"] == *word);
-    assert!(!came(&b, &kept[0]) && !came(&a, &kept[1]), "a message left this network");
+    apart(&mut a, &mut b, &Deadline::after(Duration::from_secs(6)));
+    assert!(!has_heard(&b, &kept[0]) && !has_heard(&a, &kept[1]), "a message left this network");
 
     let since = stopwatch();
     a.get("settings.set", json!({"mode": "y7net"}));
@@ -276,13 +271,8 @@ impl Pair {
         let end = Deadline::after(length);
         let ([a, b], [a_id, b_id]) = (&mut self.nodes, &self.ids);
         let written = [say(a, b_id), say(b, a_id)];
-        while !end.left().is_zero() {
-            // What comes meanwhile is kept by the reader; the wait is for the time of the outage itself.
-            a.pump(end.left());
-            b.drain();
-        }
-        let unheard = |node: &Node, word: &str| !node.events.iter().any(|event| event["message"]["text"] == *word);
-        assert!(unheard(b, &written[0]) && unheard(a, &written[1]), "the cut let messages through");
+        apart(a, b, &end);
+        assert!(!has_heard(b, &written[0]) && !has_heard(a, &written[1]), "the cut let messages through");
         cut(false);
         let since = stopwatch();
         let after = [say(a, b_id), say(b, a_id)];
@@ -384,6 +374,18 @@ fn say(node: &mut Node, to: &str) -> String {
     let word = format!("word {}", SAID.fetch_add(1, Ordering::Relaxed));
     node.get("message.send", json!({"y7_id": to, "text": word}));
     word
+}
+
+/// Until `end`; what comes meanwhile is kept by the readers. The wait is for the time itself.
+fn apart(a: &mut Node, b: &mut Node, end: &Deadline) {
+    while !end.left().is_zero() {
+        a.pump(end.left());
+        b.drain();
+    }
+}
+
+fn has_heard(node: &Node, word: &str) -> bool {
+    node.events.iter().any(|event| event["message"]["text"] == *word)
 }
 
 fn heard(node: &mut Node, word: &str) {

@@ -13,14 +13,25 @@ use crate::rows::{Order, Place, Rows, Span, Table};
 
 /// Separates this hash from every other.
 const LABEL: &[u8] = b"y7/projection/1";
+/// Not compared between devices.
+const LABEL_ROWS: &[u8] = b"y7/rows/1";
 /// The same for many logs.
 const LABEL_ALL: &[u8] = b"y7/projections/1";
 
 /// The digest of a log's projection.
 pub fn digest<R: Rows>(rows: &R, log: &LogId) -> Result<[u8; 32], R::Error> {
+    hash(rows, log, LABEL, |place| place == Place::Digest)
+}
+
+/// A hash of everything that is folded from a log, also of what is outside the digest: whether a rebuild changed anything.
+pub fn fingerprint<R: Rows>(rows: &R, log: &LogId) -> Result<[u8; 32], R::Error> {
+    hash(rows, log, LABEL_ROWS, |place| place != Place::Local)
+}
+
+fn hash<R: Rows>(rows: &R, log: &LogId, label: &[u8], which: fn(Place) -> bool) -> Result<[u8; 32], R::Error> {
     let mut hash = blake3::Hasher::new();
-    hash.update(LABEL).update(log.as_bytes());
-    for table in Table::ALL.into_iter().filter(|table| table.place() == Place::Digest) {
+    hash.update(label).update(log.as_bytes());
+    for table in Table::ALL.into_iter().filter(|table| which(table.place())) {
         rows.walk(table, &Span::prefix(log.as_bytes()), Order::Forward, &mut |key, value| {
             hash.update(&[table.number()]);
             field(&mut hash, key.get(log.as_bytes().len()..).unwrap_or_default());

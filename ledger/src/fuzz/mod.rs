@@ -59,7 +59,8 @@ pub fn capsule(data: &[u8]) {
     let Ok(capsule) = Capsule::from_json(data) else { return };
     let at = |point: &Point| capsule.replay(point, Steps::Shown);
     let Ok(newest) = at(&Point::Newest) else { return };
-    let half = at(&Point::First(newest.events / 2)).expect("less of what replays");
+    // Who writes before being introduced is nobody's yet: only of what was changed by hand.
+    let Ok(half) = at(&Point::First(newest.events / 2)) else { return };
     let heads = half.heads.iter().map(|head| head.parse().expect("it was printed")).collect();
     let again = at(&Point::Heads(heads)).expect("heads that were told");
     assert_eq!(again, half, "a number of events is another point than their heads");

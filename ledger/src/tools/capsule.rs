@@ -8,21 +8,25 @@
 //!       } … ] }   each behind what it depends on, in the order of display
 //! ```
 //!
-//! * Words are gone: texts, names, greetings, settings and address hints. Who, when and how much stay, and ids are what
-//!   they were. A request keeps the hash of its name and greeting: whoever guesses them can tell.
+//! * Words are gone: texts, names, greetings, values of settings and address hints are filler of as many bytes (of as many
+//!   characters, where a name has no room for more). Who, when and how much stay, and ids are what they were.
+//! * Whoever guesses a word can tell if a hash of it stays: of a request's name and greeting, and, since an id hashes an
+//!   open body, of a public name in an identity log.
 //! * `projection` is the digest of what the events fold to *in here*: whoever replays it must come to the same.
 //! * Nothing of it can be admitted anywhere: bodies that were changed have other ids.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
 use y7ke_crypto::event::Class;
 use y7ke_crypto::ids::{EpochId, EventId, LogId, RootId};
 
-use super::replay::{Point, ReplayError, Source, State, Steps, Visitor, run};
+use super::replay::{Point, ReplayError, Source, State, Steps, Visit, run};
 use super::show::{ShownEvent, Words, describe};
 use super::{deps_of, each};
 use crate::body::Body;
@@ -32,21 +36,29 @@ use crate::store::{Content, EventInfo, StorageError, View};
 /// Name of the format.
 pub const CAPSULE_FORMAT: &str = "y7ke-capsule/1";
 
-/// Bytes of a capsule at most: a million events.
-pub const MOST_CAPSULE_BYTES: u64 = 2 << 30;
+/// Bytes of a capsule at most, some 700 an event; read, it takes a few times as many.
+pub const MOST_CAPSULE_BYTES: u64 = 512 << 20;
 
 /// Ids that an event may depend on (E2).
 const MOST_DEPS: usize = 16;
 
 /// Why a file is no capsule.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum CapsuleFault {
-    /// Not JSON, or of another shape.
-    #[error("this is no capsule: {0}")]
-    Shape(#[from] serde_json::Error),
+    /// Not JSON, or of another shape. What is there is not repeated: it may be anything.
+    #[error("this is no capsule: line {line}, column {column}")]
+    Shape {
+        /// Where, from 1.
+        line: usize,
+        /// Where in the line.
+        column: usize,
+    },
     /// Made by another version.
-    #[error("this is a capsule of another version ({0}); this one reads {CAPSULE_FORMAT}")]
+    #[error("this is a capsule of another version (“{}”); this one reads {CAPSULE_FORMAT}", .0.escape_debug())]
     Format(String),
+    /// More bytes than are read, or written.
+    #[error("this capsule is larger than {} MiB", MOST_CAPSULE_BYTES >> 20)]
+    TooLarge,
     /// A field says something that it cannot say.
     #[error("this capsule was changed or damaged: event {at} has a wrong {field}")]
     Field {
@@ -77,12 +89,43 @@ struct Kept {
     root: String,
     seq: u64,
     hlc: u64,
-    deps: Vec<String>,
+    deps: Deps,
     live: bool,
     arrival: u64,
     sealed: Option<(String, u32)>,
     bytes: u64,
     content: Held,
+}
+
+/// Ids, of which no more are read than an event may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Deps(Vec<String>);
+
+impl<'de> Deserialize<'de> for Deps {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_seq(FewIds)
+    }
+}
+
+struct FewIds;
+
+impl<'de> Visitor<'de> for FewIds {
+    type Value = Deps;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at most {MOST_DEPS} ids")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut ids: A) -> Result<Deps, A::Error> {
+        let mut deps = Vec::new();
+        while let Some(id) = ids.next_element()? {
+            deps.push(id);
+            if deps.len() > MOST_DEPS {
+                return Err(A::Error::invalid_length(deps.len(), &self));
+            }
+        }
+        Ok(Deps(deps))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,8 +148,7 @@ pub fn capsule(view: &View, log: &LogId) -> Result<Capsule, ReplayError> {
     let kind = info.spec.kind().name().to_owned();
     let mut capsule =
         Capsule { format: CAPSULE_FORMAT.to_owned(), log: log.to_string(), kind, projection: String::new(), events };
-    // A store that cannot be read back from its own words is damaged.
-    let opened = capsule.open().map_err(|_damaged| StorageError::Damaged { what: "event" })?;
+    let opened = capsule.open()?;
     capsule.projection = opened.replay(&Point::Newest, Steps::Hidden)?.projection;
     Ok(capsule)
 }
@@ -126,7 +168,7 @@ fn kept(view: &View, event: &EventInfo) -> Result<Kept, StorageError> {
         root: meta.root.to_string(),
         seq: header.seq,
         hlc: header.hlc,
-        deps: deps_of(event).iter().map(ToString::to_string).collect(),
+        deps: Deps(deps_of(event).iter().map(ToString::to_string).collect()),
         live: event.live,
         arrival: event.arrival,
         sealed: (header.class == Class::Sealed).then(|| (header.epoch.to_string(), header.chain)),
@@ -138,7 +180,16 @@ fn kept(view: &View, event: &EventInfo) -> Result<Kept, StorageError> {
 impl Capsule {
     /// Reads a capsule; its bytes may be anybody's.
     pub fn from_json(bytes: &[u8]) -> Result<OpenCapsule, CapsuleFault> {
-        serde_json::from_slice::<Self>(bytes)?.open()
+        small(bytes)?;
+        let shape = |why: serde_json::Error| CapsuleFault::Shape { line: why.line(), column: why.column() };
+        serde_json::from_slice::<Self>(bytes).map_err(shape)?.open()
+    }
+
+    /// As it is read again.
+    pub fn to_json(&self) -> Result<Vec<u8>, CapsuleFault> {
+        let bytes = serde_json::to_vec(self).map_err(|_full| CapsuleFault::TooLarge)?;
+        small(&bytes)?;
+        Ok(bytes)
     }
 
     fn open(&self) -> Result<OpenCapsule, CapsuleFault> {
@@ -159,16 +210,17 @@ impl Capsule {
     }
 }
 
+fn small(bytes: &[u8]) -> Result<(), CapsuleFault> {
+    if bytes.len() as u64 > MOST_CAPSULE_BYTES { Err(CapsuleFault::TooLarge) } else { Ok(()) }
+}
+
 impl Kept {
     fn open(&self, log: LogId, kind: LogKind) -> Result<Event, &'static str> {
         let id = parsed(&self.id, "id")?;
         let root = self.root.parse::<RootId>().map_err(|_no_id| "root")?;
         let device = parsed(&self.device, "device")?;
         let meta = EventMeta { log, kind, id, device, root, seq: self.seq, hlc: self.hlc };
-        if self.deps.len() > MOST_DEPS {
-            return Err("number of deps");
-        }
-        let deps = self.deps.iter().map(|dep| parsed(dep, "dep")).collect::<Result<_, _>>()?;
+        let deps = self.deps.0.iter().map(|dep| parsed(dep, "dep")).collect::<Result<_, _>>()?;
         let class = if self.sealed.is_some() { Class::Sealed } else { Class::Open };
         let content = match &self.content {
             Held::Body(bytes) => {
@@ -254,12 +306,12 @@ impl Source for OpenCapsule {
         self.events.iter().filter(|event| event.live).count() as u64
     }
 
-    fn graph(&self, visit: &mut dyn FnMut(EventId, Vec<EventId>)) -> Result<(), StorageError> {
-        self.events.iter().for_each(|event| visit(event.meta.id, event.deps.clone()));
+    fn graph(&self, visit: &mut dyn FnMut(EventId, Vec<EventId>, bool)) -> Result<(), StorageError> {
+        self.events.iter().for_each(|event| visit(event.meta.id, event.deps.clone(), event.live));
         Ok(())
     }
 
-    fn each(&self, visit: &mut Visitor<'_>) -> Result<(), StorageError> {
+    fn each(&self, visit: &mut Visit<'_>) -> Result<(), StorageError> {
         for event in self.events.iter().filter(|event| event.live) {
             if let ControlFlow::Break(()) = visit(event.meta, event.deps.clone())? {
                 break;

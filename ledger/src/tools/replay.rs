@@ -17,10 +17,11 @@ use serde::Serialize;
 use thiserror::Error;
 use y7ke_crypto::ids::{EventId, LogId};
 
+use super::capsule::CapsuleFault;
 use super::show::{ShownEvent, Words, one, quoted};
 use super::{deps_of, each};
 use crate::fold::{self, Change, EventMeta, LogKind};
-use crate::rows::{MemRows, Order, Rows, Span, Table, Visit};
+use crate::rows::{self, MemRows, Order, Rows, Span, Table};
 use crate::store::{Content, LogInfo, StorageError, View};
 use crate::views::{self, EventAt, Events, MessageRow, Opened};
 
@@ -56,8 +57,14 @@ pub enum ReplayError {
     #[error("there is no log {0} here; `y7 log list` shows those that there are")]
     UnknownLog(LogId),
     /// A head is no event of this log.
-    #[error("there is no event {0} in this log; `y7 log show` lists them")]
+    #[error("there is no event {0} in this log")]
     UnknownEvent(EventId),
+    /// A head is stored, and does not count (F3).
+    #[error("event {0} does not count in this log: its device wrote another one with the same number")]
+    NotLive(EventId),
+    /// What was packed cannot be opened: a damaged store, or a bug of ours.
+    #[error("this log cannot be made a capsule: {0}")]
+    Capsule(#[from] CapsuleFault),
 }
 
 /// A log at a point.
@@ -116,11 +123,11 @@ pub(super) trait Source {
     /// How many events count.
     fn live(&self) -> u64;
 
-    /// Visits every event, live or not, behind what it depends on.
-    fn graph(&self, visit: &mut dyn FnMut(EventId, Vec<EventId>)) -> Result<(), StorageError>;
+    /// Visits every event behind what it depends on, and says whether it is live.
+    fn graph(&self, visit: &mut dyn FnMut(EventId, Vec<EventId>, bool)) -> Result<(), StorageError>;
 
     /// Visits the live events in the order of display.
-    fn each(&self, visit: &mut Visitor<'_>) -> Result<(), StorageError>;
+    fn each(&self, visit: &mut Visit<'_>) -> Result<(), StorageError>;
 
     /// What an event says.
     fn content(&self, id: &EventId) -> Result<Content, StorageError>;
@@ -130,7 +137,7 @@ pub(super) trait Source {
 }
 
 /// Receives events and what each of them depends on; `Break` stops the walk.
-pub(super) type Visitor<'v> = dyn FnMut(EventMeta, Vec<EventId>) -> Result<ControlFlow<()>, StorageError> + 'v;
+pub(super) type Visit<'v> = dyn FnMut(EventMeta, Vec<EventId>) -> Result<ControlFlow<()>, StorageError> + 'v;
 
 /// Folds `log` up to `point`.
 pub fn replay(view: &View, log: &LogId, point: &Point, words: Words, steps: Steps) -> Result<State, ReplayError> {
@@ -178,13 +185,15 @@ pub(super) fn run<S: Source>(source: &S, point: &Point, words: Words, steps: Ste
 /// These events, and everything that they depend on.
 fn ancestors(source: &impl Source, heads: &[EventId]) -> Result<BTreeSet<EventId>, ReplayError> {
     let mut graph = Vec::new();
-    source.graph(&mut |id, deps| graph.push((id, deps)))?;
+    source.graph(&mut |id, deps, live| graph.push((id, deps, live)))?;
     let mut past: BTreeSet<EventId> = heads.iter().copied().collect();
     let mut sought = past.clone();
     // Newest first: whoever depends on an event was met before it.
-    for (id, deps) in graph.into_iter().rev() {
+    for (id, deps, live) in graph.into_iter().rev() {
+        if sought.remove(&id) && !live {
+            return Err(ReplayError::NotLive(id));
+        }
         if past.contains(&id) {
-            sought.remove(&id);
             past.extend(deps);
         }
     }
@@ -206,14 +215,14 @@ impl Source for Stored<'_> {
         self.info.live
     }
 
-    fn graph(&self, visit: &mut dyn FnMut(EventId, Vec<EventId>)) -> Result<(), StorageError> {
+    fn graph(&self, visit: &mut dyn FnMut(EventId, Vec<EventId>, bool)) -> Result<(), StorageError> {
         each(self.view, &self.info.log, &mut |event| {
-            visit(event.id, deps_of(&event));
+            visit(event.id, deps_of(&event), event.live);
             Ok(())
         })
     }
 
-    fn each(&self, visit: &mut Visitor<'_>) -> Result<(), StorageError> {
+    fn each(&self, visit: &mut Visit<'_>) -> Result<(), StorageError> {
         self.view.visit_live(&self.info.log, 0, &mut |event| visit(self.view.fold_meta(&event)?, deps_of(&event)))
     }
 
@@ -279,7 +288,7 @@ impl<S: Source> Rows for Replay<'_, S> {
         Ok(self.rows.get(table, key)?)
     }
 
-    fn walk(&self, table: Table, span: &Span, order: Order, visit: &mut Visit<'_>) -> Result<(), StorageError> {
+    fn walk(&self, table: Table, span: &Span, order: Order, visit: &mut rows::Visit<'_>) -> Result<(), StorageError> {
         Ok(self.rows.walk(table, span, order, visit)?)
     }
 }

@@ -257,7 +257,7 @@ impl<R: CryptoRng> Round<'_, R> {
             self.set_profile_name(&name)?;
         }
         if let Some(mode) = mode {
-            self.set_mode(mode);
+            self.set_mode(mode)?;
         }
         let switches = [
             ("receipts", receipts),

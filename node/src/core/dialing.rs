@@ -97,19 +97,19 @@ impl Dialing {
 
     /// Something new about this person: an address, a network: try at once.
     pub(crate) fn news(&mut self, root: &RootId, now_ms: u64) {
-        if let Some(person) = self.people.get_mut(root)
-            && !matches!(person.stage, Stage::Connected { .. } | Stage::Succeeding { .. })
-        {
-            let earliest_ms = person.began_ms.map_or(0, |began_ms| began_ms + NEWS_PAUSE_MS);
-            person.failures = 0;
-            person.stage = Stage::Waiting { until_ms: now_ms.max(earliest_ms) };
+        let Some(person) = self.people.get_mut(root) else { return };
+        match person.stage {
+            Stage::Connected { .. } => {}
+            // The next connection is about to open; should it not, what comes then comes soon.
+            Stage::Succeeding { .. } => person.failures = 0,
+            Stage::Waiting { .. } | Stage::Dialling { .. } => person.call(now_ms),
         }
     }
 
-    /// The network changed: everybody who is not connected is tried at once.
+    /// The network changed, or what may be dialled on it: everybody who is not connected is tried at once.
     pub(crate) fn news_for_all(&mut self, now_ms: u64) {
-        let everybody: Vec<RootId> = self.people.keys().copied().collect();
-        everybody.iter().for_each(|root| self.news(root, now_ms));
+        let apart = |person: &&mut Person| !matches!(person.stage, Stage::Connected { .. });
+        self.people.values_mut().filter(apart).for_each(|person| person.call(now_ms));
     }
 
     /// A session with this person stands.
@@ -133,10 +133,14 @@ impl Dialing {
     }
 
     /// A better connection takes over the session that led along `before`; should it die before it opens, dial again.
-    pub(crate) fn replaced(&mut self, root: &RootId, now_ms: u64, before: PathView) {
-        if let Some(person) = self.people.get_mut(root) {
-            person.stage = Stage::Succeeding { until_ms: now_ms + REPLACED_PATIENCE_MS, before };
+    /// Whether it is waited for: nobody dials whom we do not want, and so nobody would notice.
+    pub(crate) fn replaced(&mut self, root: &RootId, now_ms: u64, before: PathView) -> bool {
+        let Some(person) = self.people.get_mut(root) else { return false };
+        if matches!(person.stage, Stage::Connected { since_ms } if since_ms + GOOD_SESSION_MS <= now_ms) {
+            person.failures = 0;
         }
+        person.stage = Stage::Succeeding { until_ms: now_ms + REPLACED_PATIENCE_MS, before };
+        true
     }
 
     /// How this person was reached until a moment ago, if the next connection is about to open.
@@ -192,6 +196,13 @@ impl Dialing {
 }
 
 impl Person {
+    /// To be dialled at once, but not in a loop.
+    fn call(&mut self, now_ms: u64) {
+        let earliest_ms = self.began_ms.map_or(0, |began_ms| began_ms + NEWS_PAUSE_MS);
+        self.failures = 0;
+        self.stage = Stage::Waiting { until_ms: now_ms.max(earliest_ms) };
+    }
+
     fn wake_ms(&self) -> Option<u64> {
         match self.stage {
             Stage::Waiting { until_ms } | Stage::Succeeding { until_ms, .. } | Stage::Dialling { until_ms, .. } => {
@@ -346,12 +357,35 @@ mod tests {
         let text = String::new;
         let before =
             PathView { kind: text(), transport: text(), ip: text(), via: text(), label: "DIRECT · TCP".into() };
-        dialing.replaced(&somebody(), 100, before.clone());
+        assert!(dialing.replaced(&somebody(), 100, before.clone()));
         dialing.news(&somebody(), 100);
         assert!(dialing.take_due(100).is_empty());
         assert_eq!(dialing.succeeding(&somebody()), Some(&before));
         assert_eq!(dialing.take_due(100 + REPLACED_PATIENCE_MS), [somebody()]);
         assert_eq!(dialing.succeeding(&somebody()), None);
+        dialing.connected(&somebody(), 5_000);
+        dialing.replaced(&somebody(), 5_001, before.clone());
+        dialing.news_for_all(5_002);
+        assert_eq!(dialing.succeeding(&somebody()), None, "on another network nothing is about to open");
+        assert_eq!(dialing.take_due(5_002), [somebody()]);
+        assert!(!dialing.replaced(&RootId::from([8; 32]), 0, before), "nobody whom we want");
+    }
+
+    /// What failed before an hour of being connected does not make the next pause long.
+    #[test]
+    fn a_good_session_that_was_replaced_ends_the_count_of_failures() {
+        let mut dialing = Dialing::default();
+        dialing.want(somebody(), false, 0);
+        let now_ms = fail_eight_times(&mut dialing, 0) + CALM_PAUSE_MS;
+        dialing.connected(&somebody(), now_ms);
+        let now_ms = now_ms + GOOD_SESSION_MS;
+        let text = String::new;
+        let before = PathView { kind: text(), transport: text(), ip: text(), via: text(), label: text() };
+        dialing.replaced(&somebody(), now_ms, before);
+        let now_ms = now_ms + REPLACED_PATIENCE_MS;
+        assert_eq!(dialing.take_due(now_ms), [somebody()]);
+        dialing.failed(&somebody(), now_ms, 0);
+        assert_eq!(dialing.poll_timeout(), Some(now_ms + FIRST_PAUSE_MS));
     }
 
     /// Somebody who takes us for a stranger lets us stay for half a minute each time.

@@ -123,12 +123,13 @@ impl<R: CryptoRng> Round<'_, R> {
     }
 
     /// Goes by another dial mode from now on, and from the next start (E4).
-    pub(super) fn set_mode(&mut self, mode: Mode) {
+    pub(super) fn set_mode(&mut self, mode: Mode) -> Step {
         self.book.put_setting(MODE, if mode == Mode::Lan { "lan" } else { "y7net" });
-        if self.core.mode != mode {
-            self.core.mode = mode;
-            self.live_by_mode();
+        if self.core.mode == mode {
+            return Ok(());
         }
+        self.core.mode = mode;
+        self.live_by_mode()
     }
     pub(super) fn closes_to_tray(&self) -> Step<bool> {
         Ok(self.view().setting(CLOSE_TO_TRAY)?.as_deref() == Some("on"))

@@ -176,8 +176,9 @@ impl<R: CryptoRng> Round<'_, R> {
         }
         if *reason == CloseReason::Replaced {
             let before = self.core.path_of(&link);
-            self.core.dialing.replaced(&root, self.now.mono_ms, before);
-            return Ok(());
+            if self.core.dialing.replaced(&root, self.now.mono_ms, before) {
+                return Ok(());
+            }
         }
         let jitter = self.rng.next_u64();
         self.core.dialing.lost(&root, self.now.mono_ms, *reason == CloseReason::PeerClosed, jitter);

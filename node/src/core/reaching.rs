@@ -188,14 +188,14 @@ impl<R: CryptoRng> Round<'_, R> {
         self.rest_if_connected(root);
     }
 
-    /// The dial mode changed: what it forbids ends, what it allows is tried at once.
-    pub(super) fn live_by_mode(&mut self) {
-        let lost = |link: &Link| !self.core.lets(&link.path.remote);
-        let lost: Vec<SessionId> = self.core.links.iter().filter(|(_, link)| lost(link)).map(|(id, _)| *id).collect();
-        lost.into_iter().for_each(|id| self.shut(id, ONLY_NEAR));
-        if self.core.mode == Mode::Y7net {
-            self.core.dialing.news_for_all(self.now.mono_ms);
-        }
+    /// The dial mode changed: what it forbids ends, whoever is apart is looked for where it lets us.
+    pub(super) fn live_by_mode(&mut self) -> Step {
+        let far = |link: &Link| !self.core.lets(&link.path.remote);
+        let far: Vec<SessionId> = self.core.links.iter().filter(|(_, link)| far(link)).map(|(id, _)| *id).collect();
+        let lost: BTreeSet<RootId> = far.iter().filter_map(|id| self.core.links.get(id)?.root()).collect();
+        far.into_iter().for_each(|id| self.shut(id, ONLY_NEAR));
+        self.core.dialing.news_for_all(self.now.mono_ms);
+        lost.iter().try_for_each(|root| self.tell_presence(root))
     }
 
     fn rest_if_connected(&mut self, root: &RootId) {
@@ -305,7 +305,11 @@ impl<R: CryptoRng> Round<'_, R> {
             }
         };
         if !self.core.lets(&address) {
-            let message = "This address is not on this network, and only this network is used. Choose \"Internet\" in the settings to call it.";
+            let what =
+                if address.ip().is_some() { "is not on this network" } else { "is a name, which may lead anywhere" };
+            let message = format!(
+                "This address {what}, and only this network is used. Choose \"Internet\" in the settings to call it."
+            );
             self.answer(call, Err(ApiError::new(ErrorKind::Network, message)));
             return Ok(());
         }
@@ -329,7 +333,7 @@ impl<R: CryptoRng> Round<'_, R> {
 /// Whether an address is of this machine or this network. Of public IPv6 that is whoever shares a /64 with an
 /// address that we listen at: there a local network has no other addresses.
 fn is_near(address: &Address, mine: &[Address]) -> bool {
-    match address.ip() {
+    match address.ip().map(|ip| ip.to_canonical()) {
         Some(IpAddr::V4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
         Some(IpAddr::V6(ip)) => {
             let shared = mine.iter().filter_map(Address::ip).any(|own| same_link(own, ip));
@@ -339,8 +343,9 @@ fn is_near(address: &Address, mine: &[Address]) -> bool {
     }
 }
 
+/// Loopback lies in a /64 with nothing else that is anybody's.
 fn same_link(own: IpAddr, ip: Ipv6Addr) -> bool {
-    matches!(own, IpAddr::V6(own) if own.segments()[..4] == ip.segments()[..4])
+    matches!(own, IpAddr::V6(own) if !own.is_loopback() && own.segments()[..4] == ip.segments()[..4])
 }
 
 #[cfg(test)]
@@ -358,10 +363,16 @@ mod tests {
 
     #[test]
     fn a_public_address_of_ipv6_is_near_on_our_own_link_only() {
-        let mine = ["/ip4/10.0.0.1/tcp/1", "/ip6/2001:db8:0:7::1/tcp/1"].iter().map(parse).collect::<Vec<_>>();
+        let mine = ["/ip4/10.0.0.1/tcp/1", "/ip6/::1/tcp/1", "/ip6/2001:db8:0:7::1/tcp/1"]
+            .iter()
+            .map(parse)
+            .collect::<Vec<_>>();
         assert!(is_near(&parse(&"/ip6/2001:db8:0:7::2/udp/9/quic-v1"), &mine));
         assert!(!is_near(&parse(&"/ip6/2001:db8:0:8::2/udp/9/quic-v1"), &mine));
-        assert!(!is_near(&parse(&"/ip4/8.8.8.8/tcp/9"), &mine));
+        for far in ["/ip4/8.8.8.8/tcp/9", "/ip6/::ffff:8.8.8.8/tcp/9", "/ip6/::8/tcp/9"] {
+            assert!(!is_near(&parse(&far), &mine), "{far}");
+        }
+        assert!(is_near(&parse(&"/ip6/::ffff:192.168.1.7/tcp/9"), &mine));
     }
 
     fn parse(text: &&str) -> Address {

@@ -41,6 +41,8 @@ struct World {
     udp: bool,
     /// Dials of an address without a name: who beside a session tried which.
     unnamed: Vec<(usize, Address)>,
+    /// Sessions that somebody told the transport to close.
+    closed: Vec<(usize, SessionId)>,
 }
 
 fn address(machine: usize) -> Address {
@@ -63,6 +65,7 @@ impl World {
             online: true,
             udp: true,
             unnamed: Vec::new(),
+            closed: Vec::new(),
         };
         for n in 0..count {
             world.push(n, Input::Start);
@@ -136,7 +139,10 @@ impl World {
                     self.push(m, if m % 2 == 0 { Input::checked(event) } else { Input::Net(event) });
                 }
             }
-            NetCommand::Close { session, why } => self.cut(n, session, why),
+            NetCommand::Close { session, why } => {
+                self.closed.push((n, session));
+                self.cut(n, session, why);
+            }
             _ => {}
         }
     }

@@ -34,17 +34,19 @@ pub(super) fn rebuild(folder: &Path, passphrase: Option<&Path>) -> Result<Vec<Re
         let mut batch = ledger.begin(&mut rng)?;
         batch.rebuild_projections(&info.log)?;
         batch.commit()?;
-        let projection = fold::digest(&ledger.view()?, &info.log)?;
+        let view = ledger.view()?;
+        let projection = fold::digest(&view, &info.log)?;
+        let mended = before != Some(fold::fingerprint(&view, &info.log)?);
         let (log, kind) = (info.log.to_string(), info.spec.kind().name());
-        rebuilt.push(Rebuilt { log, kind, events: info.live, projection, mended: before != Some(projection) });
+        rebuilt.push(Rebuilt { log, kind, events: info.live, projection, mended });
     }
     Ok(rebuilt)
 }
 
-/// The digest of what is there; rows that do not read are what a rebuild is for.
+/// A hash of what is there; rows that do not read are what a rebuild is for.
 fn readable(view: &View, log: &LogId) -> Result<Option<[u8; 32]>, StorageError> {
-    match fold::digest(view, log) {
-        Ok(digest) => Ok(Some(digest)),
+    match fold::fingerprint(view, log) {
+        Ok(rows) => Ok(Some(rows)),
         Err(StorageError::Row(_) | StorageError::Sealed { .. }) => Ok(None),
         Err(fault) => Err(fault),
     }

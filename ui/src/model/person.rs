@@ -81,7 +81,7 @@ pub fn my_net(mode: Mode, listen: &[String]) -> (&'static str, &'static str) {
         ),
         Mode::Lan => (
             "This network only",
-            "People are looked for on this network only. Nothing outside it is contacted, and nobody outside it reaches you.",
+            "People are looked for on this network only. Nothing outside it is contacted, and nobody outside it can write to you.",
         ),
         Mode::Y7net => ("Internet", "People are looked for on this network and over the internet."),
     }

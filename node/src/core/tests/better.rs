@@ -112,3 +112,17 @@ fn a_connection_that_nothing_follows_is_gone_after_two_seconds() {
     let left = |notice: &Notice| matches!(notice, Notice::Presence { presence, .. } if *presence != Presence::Online);
     assert!(world.machines[0].notices.iter().any(left), "and that is told");
 }
+
+/// Nobody dials whoever asks me, so nobody would notice that no connection follows.
+#[test]
+fn somebody_who_asks_is_told_to_have_left_with_the_connection() {
+    let mut world = World::new(2);
+    world.request(0, 1);
+    world.pass(1_000);
+    assert_eq!(world.presence(1).0, Presence::Online);
+    world.machines[1].notices.clear();
+    world.replace_all();
+    assert_eq!(world.presence(1).0, Presence::Offline);
+    let left = |notice: &Notice| matches!(notice, Notice::Presence { presence: Presence::Offline, .. });
+    assert!(world.machines[1].notices.iter().any(left));
+}

@@ -56,6 +56,7 @@ fn e4_only_this_network_turns_away_who_calls_from_elsewhere() {
     world.push(0, Input::Net(opened));
     world.settle();
     assert_eq!(world.machines[0].engine.core.links.len(), before);
+    assert_eq!(world.closed.last(), Some(&(0, session)));
 }
 
 #[test]
