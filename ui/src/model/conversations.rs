@@ -112,15 +112,17 @@ fn hit_row(message: &MessageView, desk: &Desk, zone: Zone, now_ms: u64) -> HitRo
     let with = with.or_else(|| desk.contacts.get(&message.author));
     let name = with.map(person::name).unwrap_or_default();
     let found = search::snippet(&message.text, desk.search.words());
-    let before = if message.mine { format!("You: {}", found.before) } else { found.before };
+    let from = if message.mine { "You: " } else { "" };
     let time = zone.brief(message.sent_at, now_ms);
     HitRow {
         id: message.message_id.as_str().into(),
         face: with.map(|contact| person::face(&contact.name, &contact.y7_id)).unwrap_or_default(),
-        label: format!("{name}, {time}. {before}{}{}", found.hit, found.after).into(),
+        label: format!("{name}, {time}. {from}{}{}{}", found.before, found.hit, found.after).into(),
         name: name.into(),
         time: time.into(),
-        before: before.into(),
+        from: from.into(),
+        right_to_left: text::is_right_to_left(&message.text),
+        before: found.before.into(),
         hit: found.hit.into(),
         after: found.after.into(),
     }
