@@ -430,9 +430,12 @@ impl View {
     pub fn stats(&self) -> Result<Stats, StorageError> {
         let mut stats = Stats::default();
         for log in self.logs()? {
+            let sum = |count: u64, more: u64| {
+                count.checked_add(more).ok_or(StorageError::Damaged { what: "count of events" })
+            };
             stats.logs += 1;
-            stats.events += log.stored;
-            stats.live += log.live;
+            stats.events = sum(stats.events, log.stored)?;
+            stats.live = sum(stats.live, log.live)?;
         }
         self.tables.walk(Tbl::Unopened, Range::ALL, &mut |_, _| {
             stats.unopened += 1;
@@ -657,7 +660,9 @@ fn join_runs(runs: Vec<Unopened>) -> Vec<Unopened> {
     let mut joined: Vec<Unopened> = Vec::new();
     for run in runs {
         match joined.last_mut() {
-            Some(last) if last.device == run.device && last.reason == run.reason && run.from <= last.to + 1 => {
+            Some(last)
+                if last.device == run.device && last.reason == run.reason && run.from <= last.to.saturating_add(1) =>
+            {
                 last.to = last.to.max(run.to);
             }
             _ => joined.push(run),
