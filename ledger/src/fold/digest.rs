@@ -13,10 +13,10 @@ use crate::rows::{Order, Place, Rows, Span, Table};
 
 /// Separates this hash from every other.
 const LABEL: &[u8] = b"y7/projection/1";
-/// Not compared between devices.
-const LABEL_ROWS: &[u8] = b"y7/rows/1";
 /// The same for many logs.
 const LABEL_ALL: &[u8] = b"y7/projections/1";
+/// Of all rows that are folded, which no two devices compare.
+const LABEL_ROWS: &[u8] = b"y7/rows/1";
 
 /// The digest of a log's projection.
 pub fn digest<R: Rows>(rows: &R, log: &LogId) -> Result<[u8; 32], R::Error> {

@@ -347,13 +347,6 @@ impl View {
         Ok(self.content(id)?.and_then(Content::into_body))
     }
 
-    /// How many bytes an event's body takes here; none if it is not here.
-    pub fn stored_bytes(&self, id: &EventId) -> Result<u64, StorageError> {
-        let Some(place) = self.place_of(id)? else { return Ok(0) };
-        let class = self.record_at(&place)?.header.class;
-        Ok(self.body_bytes(&place, class)?.map_or(0, |bytes| bytes.len() as u64))
-    }
-
     /// An event as it travels, with the boxes that still wait for their addressees.
     pub fn item(&self, id: &EventId) -> Result<Option<Item>, StorageError> {
         let Some(place) = self.place_of(id)? else { return Ok(None) };

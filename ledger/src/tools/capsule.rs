@@ -3,7 +3,7 @@
 //! ```text
 //! json  { format, log, kind, projection, events: [ {
 //!           id · device · root · seq · hlc · deps · live · arrival · epoch, chain (of a sealed one)
-//!           bytes     its body as it is stored, padding and all
+//!           bytes     its body as it travels, padding and all
 //!           content   { body: hex } · "nothing" (E4) · "sealed" · "missing"          the body's words are filler
 //!       } … ] }   each behind what it depends on, in the order of display
 //! ```
@@ -23,7 +23,7 @@ use std::str::FromStr;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use y7ke_crypto::event::Class;
+use y7ke_crypto::event::{Class, Payload};
 use y7ke_crypto::ids::{EpochId, EventId, LogId, RootId};
 
 use super::replay::{Point, ReplayError, Source, State, Steps, Visit, run};
@@ -161,6 +161,10 @@ fn kept(view: &View, event: &EventInfo) -> Result<Kept, StorageError> {
         Some(Content::Sealed) => Held::Sealed,
         Some(Content::Missing) | None => Held::Missing,
     };
+    let bytes = match view.item(&event.id)?.map(|item| item.wire.payload) {
+        Some(Payload::Full(bytes)) => bytes.len() as u64,
+        Some(Payload::Hollow(_)) | None => 0,
+    };
     let header = &event.header;
     Ok(Kept {
         id: event.id.to_string(),
@@ -172,7 +176,7 @@ fn kept(view: &View, event: &EventInfo) -> Result<Kept, StorageError> {
         live: event.live,
         arrival: event.arrival,
         sealed: (header.class == Class::Sealed).then(|| (header.epoch.to_string(), header.chain)),
-        bytes: view.stored_bytes(&event.id)?,
+        bytes,
         content,
     })
 }
