@@ -114,17 +114,20 @@ fn hit_row(message: &MessageView, desk: &Desk, zone: Zone, now_ms: u64) -> HitRo
     let found = search::snippet(&message.text, desk.search.words());
     let from = if message.mine { "You: " } else { "" };
     let time = zone.brief(message.sent_at, now_ms);
+    let label = format!("{name}, {time}. {from}{}{}{}", found.before, found.hit, found.after);
+    let right_to_left = text::is_right_to_left(&message.text);
+    let (left, right) = if right_to_left { (found.after, found.before) } else { (found.before, found.after) };
     HitRow {
         id: message.message_id.as_str().into(),
         face: with.map(|contact| person::face(&contact.name, &contact.y7_id)).unwrap_or_default(),
-        label: format!("{name}, {time}. {from}{}{}{}", found.before, found.hit, found.after).into(),
+        label: label.into(),
         name: name.into(),
         time: time.into(),
         from: from.into(),
-        right_to_left: text::is_right_to_left(&message.text),
-        before: found.before.into(),
+        left: left.into(),
         hit: found.hit.into(),
-        after: found.after.into(),
+        right: right.into(),
+        right_to_left,
     }
 }
 
