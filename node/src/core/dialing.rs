@@ -231,6 +231,12 @@ mod tests {
         RootId::from([7; 32])
     }
 
+    fn some_path() -> PathView {
+        let [kind, transport, ip, via, label] =
+            ["direct", "tcp", "ipv4", "address", "DIRECT · TCP · IPv4"].map(str::to_owned);
+        PathView { kind, transport, ip, via, label }
+    }
+
     #[test]
     fn pauses_double_to_four_seconds_while_something_waits() {
         let pauses: Vec<u64> = (0..6).map(|failures| pause_ms(failures, true, 99)).collect();
@@ -379,9 +385,7 @@ mod tests {
         let now_ms = fail_eight_times(&mut dialing, 0) + CALM_PAUSE_MS;
         dialing.connected(&somebody(), now_ms);
         let now_ms = now_ms + GOOD_SESSION_MS;
-        let text = String::new;
-        let before = PathView { kind: text(), transport: text(), ip: text(), via: text(), label: text() };
-        dialing.replaced(&somebody(), now_ms, before);
+        dialing.replaced(&somebody(), now_ms, some_path());
         let now_ms = now_ms + REPLACED_PATIENCE_MS;
         assert_eq!(dialing.take_due(now_ms), [somebody()]);
         dialing.failed(&somebody(), now_ms, 0);

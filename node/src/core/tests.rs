@@ -5,6 +5,7 @@ mod drafts;
 mod hostile;
 mod modes;
 mod rules;
+mod succession;
 mod telling;
 
 use std::collections::{BTreeMap, VecDeque};
